@@ -1,0 +1,73 @@
+namespace Vfio;
+
+/// <summary>
+/// A VFIO device over a PCI function. Every member does what the core does; a variant overrides those that differ, and calls <c>base</c> (or another
+/// member of <see cref="Core"/>) where the kernel's variant calls <c>vfio_pci_core_*</c>.
+/// </summary>
+public class VfioPciDevice : VfioDevice, IPciResetHooks
+{
+    /// <summary>Creates the device.</summary>
+    /// <param name="core">The core over its function.</param>
+    public VfioPciDevice(IVfioPciCore core) => Core = core;
+
+    /// <summary>The core.</summary>
+    protected IVfioPciCore Core { get; }
+
+    /// <summary>The function underneath.</summary>
+    protected IPciFunction Function => Core.Function;
+
+    /// <inheritdoc/>
+    public override ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken)
+        => Core.EnableAsync(context, this, cancellationToken);
+
+    /// <inheritdoc/>
+    public override ValueTask CloseAsync(ResetCause cause) => Core.CloseAsync(cause);
+
+    /// <inheritdoc/>
+    public override DeviceInfo Info => Core.Info;
+
+    /// <inheritdoc/>
+    public override VfioResult<RegionInfo> GetRegionInfo(int region) => Core.GetRegionInfo(region);
+
+    /// <inheritdoc/>
+    public override VfioResult<IrqInfo> GetIrqInfo(int index) => Core.GetIrqInfo(index);
+
+    /// <inheritdoc/>
+    public override VfioResult<int> Read(int region, ulong offset, Span<byte> destination) => Core.Read(region, offset, destination);
+
+    /// <inheritdoc/>
+    public override VfioResult<int> Write(int region, ulong offset, ReadOnlySpan<byte> source) => Core.Write(region, offset, source);
+
+    /// <inheritdoc/>
+    public override VfioResult<RegionMapping> Map(int region) => Core.Map(region);
+
+    /// <inheritdoc/>
+    public override VfioResult<int> SetIrqs(in IrqSet set) => Core.SetIrqs(set);
+
+    /// <inheritdoc/>
+    public override ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
+        => Core.ResetAsync(cause, cancellationToken);
+
+    /// <inheritdoc/>
+    public override VfioResult<int> Feature(in FeatureRequest request, ReadOnlySpan<byte> input, Span<byte> output)
+        => Core.Feature(request, input, output);
+
+    /// <inheritdoc/>
+    public override void RequestRelease(int count) => Core.RequestRelease(count);
+
+    /// <summary>The function is about to be reset, whoever asked for it.</summary>
+    /// <param name="cause">Why.</param>
+    protected virtual void ResetPrepare(ResetCause cause)
+    {
+    }
+
+    /// <summary>The function has been reset. Must not wait for a lock under which a stream is touched: see <see cref="DeferredReset"/>.</summary>
+    /// <param name="cause">Why.</param>
+    protected virtual void ResetDone(ResetCause cause)
+    {
+    }
+
+    void IPciResetHooks.ResetPrepare(ResetCause cause) => ResetPrepare(cause);
+
+    void IPciResetHooks.ResetDone(ResetCause cause) => ResetDone(cause);
+}
