@@ -2,7 +2,7 @@
 
 command_nvme() {
     local pairs=() i
-    run_begin nvme
+    run_begin nvme nvme
     build_tool
     virtual_functions nvme 4
 

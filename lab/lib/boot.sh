@@ -1,10 +1,12 @@
 # One boot of one guest: QEMU in the root, the console shown as it comes, and a verdict on what it said.
 
-# What a run needs: a directory for its logs (kept), and one for its sockets and disks (short, because a socket's
-# path may have 107 characters; gone with the run). QEMU sees the latter as /lab inside the root.
 QEMU_PID=
+declare -A IMAGE
 
+# run_begin NAME GUEST...: what a run needs. A directory for its logs (kept), and one for its sockets and disks (short,
+# because a socket's path may have 107 characters; gone with the run), which QEMU sees as /lab; and the guests' images.
 run_begin() {
+    local guest
     LOGS=$REPOSITORY/artifacts/lab/$(date +%Y%m%d-%H%M%S)-$1
     mkdir -p "$LOGS" "$IMAGES"
     WORK=$(mktemp -d /tmp/vfio-lab.XXXXXX)
@@ -12,9 +14,12 @@ run_begin() {
     trap 'exit 130' INT TERM HUP
     prepare
     lock shared
+    touch "$ROOT"
     enter_root "$ROOT"
     bind "$WORK" "$ROOT/lab"
     bind "$IMAGES" "$ROOT/lab-images"
+    # Here and not when they are booted: set -e has force here.
+    for guest in "${@:2}"; do IMAGE[$guest]=$(image_of "$guest"); done
     progress "logs in ${LOGS#"$REPOSITORY"/}"
 }
 
@@ -29,26 +34,36 @@ run_end() {
     exit "$code"
 }
 
-# boot NAME GUEST "KERNEL ARGUMENTS" QEMU-ARGUMENTS...: true if the guest ended by itself with LAB-RESULT PASS.
+# boot NAME GUEST "KERNEL ARGUMENTS" QEMU-ARGUMENTS...: counts what the guest checked, and the boot itself.
 boot() {
-    local name=$1 guest=$2 append=$3 image code=0 seconds=${VFIO_LAB_TIMEOUT:-600} begun=$SECONDS
+    if try_boot "$@"; then
+        passed "$1: the guest passed in $BOOT_SECONDS s"
+    else
+        failed "$1: $BOOT_REASON"
+        tails "$CONSOLE" "$QEMU_ERRORS" "$LOGS"/server*.log
+        return 1
+    fi
+}
+
+# try_boot, with the arguments of boot: true if the guest ended by itself with LAB-RESULT PASS; else BOOT_REASON says why.
+try_boot() {
+    local name=$1 guest=$2 append=$3 seconds=${VFIO_LAB_TIMEOUT:-600} begun=$SECONDS show code=0
     shift 3
     CONSOLE=$LOGS/$name.console.log
     QEMU_ERRORS=$LOGS/$name.qemu.stderr
-    image=$(guest_image "$guest")
     # -cpu max: the guest's crc32c then has its instruction. TCG, because nested KVM is not to be relied on. Memory is a
     # shared memfd: without it a vfio-user server gets no descriptor and has to move all data in messages.
     local qemu=(qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1024
         -nodefaults -no-user-config -display none -serial stdio -no-reboot
         -object memory-backend-memfd,id=mem,size=1024M,share=on -machine memory-backend=mem
-        -kernel /guest/vmlinuz -initrd "/lab-images/$(basename "$image")"
+        -kernel /guest/vmlinuz -initrd "/lab-images/${IMAGE[$guest]}"
         -append "console=ttyS0 panic=-1 quiet mitigations=off $append" "$@")
     printf '%q ' chroot "$ROOT" "${qemu[@]}" >"$LOGS/$name.qemu.command"
     progress "boot $name (at most $seconds s)"
     # The console goes through a fifo, so that QEMU is our own child: pdeathsig looks at the parent.
     mkfifo "$WORK/console"
     tee "$CONSOLE" <"$WORK/console" | tr -d '\r' | sed -u 's/^/    | /' &
-    local show=$!
+    show=$!
     setpriv --pdeathsig KILL timeout --foreground --kill-after=5 "$seconds" \
         chroot "$ROOT" /usr/bin/setpriv --pdeathsig KILL "${qemu[@]}" </dev/null >"$WORK/console" 2>"$QEMU_ERRORS" &
     QEMU_PID=$!
@@ -57,31 +72,34 @@ boot() {
     QEMU_PID=
     wait "$show"
     rm "$WORK/console"
-    count_guest_checks
-    boot_verdict "$name" "$code" "$((SECONDS - begun))"
+    BOOT_SECONDS=$((SECONDS - begun))
+    # The guest says LAB-CHECK for each thing that it has seen to be so; each counts as one of ours.
+    PASSED=$((PASSED + $(grep -c '^LAB-CHECK ok' "$CONSOLE" || true)))
+    BOOT_REASON=$(boot_reason "$code" "$seconds")
+    [[ ! $BOOT_REASON ]]
 }
 
-# The guest prints LAB-CHECK for each thing that it has seen to be so; each counts as one of ours.
-count_guest_checks() { PASSED=$((PASSED + $(grep -c '^LAB-CHECK ok' "$CONSOLE" || true))); }
-
-boot_verdict() {
-    local name=$1 code=$2 seconds=$3 result reason
-    result=$(tr -d '\r' <"$CONSOLE" | sed -n 's/^LAB-RESULT //p' | tail -n 1)
-    reason="the guest said: $result"
-    if [[ $result == PASS && $code == 0 ]] && qemu_is_quiet; then
-        passed "$name: the guest passed in $seconds s"
-        return
-    elif ((code == 124 || code == 137)); then reason="no end within $seconds s; last step: $(last_step)"
-    elif ! qemu_is_quiet; then reason="QEMU: $(grep -im 1 vfio "$QEMU_ERRORS" || head -n 1 "$QEMU_ERRORS")"
-    elif ((code)); then reason="QEMU ended with $code"
-    elif [[ ! $result ]]; then reason="the guest ended with no result (a panic?); last step: $(last_step)"
+# boot_reason CODE SECONDS: why the boot is no success, in one line, the likeliest cause first; nothing if it is one.
+boot_reason() {
+    local code=$1 seconds=$2 result step
+    result=$(console | sed -n 's/^LAB-RESULT //p' | tail -n 1)
+    step=$(console | sed -n 's/^LAB-STEP //p' | tail -n 1)
+    if [[ $SERVER_PID ]] && ! server_runs; then
+        echo "vfio serve ended while the guest ran${result:+, and the guest said: $result}"
+    elif qemu_complained; then
+        # vfio-user trouble that a guest survives (an error reply, a reply that is too late) is told here and only here.
+        echo "QEMU${step:+ in step $step} said: $(grep -im 1 vfio "$QEMU_ERRORS" || head -n 1 "$QEMU_ERRORS")"
+    elif ((code == 124 || code == 137)); then
+        echo "no end within $seconds s, in step ${step:-none: nothing came from the guest}"
+    elif [[ $result == FAIL* ]]; then
+        echo "the guest said: $result"
+    elif ((code)); then
+        echo "QEMU ended with $code"
+    elif [[ $result != PASS ]]; then
+        echo "the guest ended with no result (a panic?), in step ${step:-none}"
     fi
-    failed "$name: $reason"
-    tails "$CONSOLE" "$QEMU_ERRORS" "$LOGS"/server*.log
-    return 1
 }
 
-# vfio-user trouble that a guest may survive (an error reply, a reply that is too late) is told here and only here.
-qemu_is_quiet() { [[ ! -s $QEMU_ERRORS ]] || ! grep -qiE 'vfio|error|fatal|assert' "$QEMU_ERRORS"; }
+console() { tr -d '\r' <"$CONSOLE"; }
 
-last_step() { tr -d '\r' <"$CONSOLE" | sed -n 's/^LAB-STEP //p' | tail -n 1; }
+qemu_complained() { grep -qiE 'vfio|error|fatal|assert|fail' "$QEMU_ERRORS"; }

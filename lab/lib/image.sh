@@ -1,13 +1,13 @@
 # Builds a guest's image from guests/NAME: an initramfs with busybox, and the modules, programs and files that its
 # `contents` names, taken from the root. Its name carries the hash of everything that goes in, so it is never stale.
 
-# guest_image NAME: prints the image's path, seen from the host.
-guest_image() {
+# image_of NAME: builds what is missing and prints the image's file name in $IMAGES.
+image_of() {
     local name=$1 hash image
     hash=$({ echo "$ROOT_VERSION"; cat "$LAB/lib/image.sh"; find "$LAB/guests/common" "$LAB/guests/$name" -type f -print0 |
         sort -z | xargs -0 sha256sum; } | sha256sum | cut -c1-12)
-    image=$IMAGES/$name-$hash.cpio.gz
-    [[ -f $image ]] || build_image "$name" "$image"
+    image=$name-$hash.cpio.gz
+    [[ -f $IMAGES/$image ]] || build_image "$name" "$IMAGES/$image"
     echo "$image"
 }
 

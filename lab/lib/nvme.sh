@@ -44,6 +44,6 @@ nvme_many() {
 # The medians that the guest measured in turns: the one figure that is compared, and never with a clock.
 check_throughput() {
     local ours theirs ratio
-    read -r _ _ ours _ theirs _ ratio < <(tr -d '\r' <"$CONSOLE" | grep '^LAB-MEDIANS ') || return 0
+    read -r _ _ ours _ theirs _ ratio < <(console | grep '^LAB-MEDIANS ') || return 0
     check "throughput: ours $ours, QEMU's own $theirs reads a second, ratio $ratio" [ "$ours" -ge "$theirs" ]
 }

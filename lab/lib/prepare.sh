@@ -27,9 +27,13 @@ prepare() {
 stage() {
     [[ -f $PARTIAL/.stage-$1 ]] && return
     progress "stage $1"
-    # In a shell of its own: set -e has no force inside a function whose result is asked for.
-    local log=$CACHE/prepare.log
-    (set -e; "stage_$1") >"$log" 2>&1 & wait $! || {
+    local log=$CACHE/prepare.log code
+    # Not `stage || die`: set -e has no force inside a function whose result is asked for.
+    set +e
+    (set -e; "stage_$1") >"$log" 2>&1
+    code=$?
+    set -e
+    ((code == 0)) || {
         tails "$log"
         die "stage $1 failed; run again to resume, or 'lab/run clean' to start from nothing ($log)"
     }
@@ -71,10 +75,5 @@ in_partial() {
     chroot "$PARTIAL" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
 }
 
-# Roots of older recipes: nobody uses them, since we have the cache alone.
-prune_roots() {
-    local old
-    for old in "$CACHE"/root-*; do
-        [[ $old == "$ROOT" ]] || rm -rf --one-file-system "$old"
-    done
-}
+# Roots of other recipes, once nobody has used them for two days (a second checkout may be at another recipe).
+prune_roots() { find "$CACHE" -mindepth 1 -maxdepth 1 -name 'root-*' -mtime +1 -exec rm -rf --one-file-system {} +; }

@@ -45,12 +45,15 @@ start_server() {
     exec {SERVER_OUT}<&-
 }
 
+# Not kill -0: that holds for a dead child too, until it is waited for.
+server_runs() { [[ " $(jobs -pr | tr '\n' ' ') " == *" $SERVER_PID "* ]]; }
+
 # Before the end of a run: it must still be there, and end when asked, as the command promises.
 check_server_end() {
     local name=$1 code=0
-    check "$name: the server outlived the guest" kill -0 "$SERVER_PID"
+    check "$name: the server outlived the guest" server_runs
     kill -TERM "$SERVER_PID" 2>/dev/null || true
-    (timeout 20 tail --pid="$SERVER_PID" -f /dev/null) || kill -KILL "$SERVER_PID" 2>/dev/null || true
+    (timeout 20 tail -s 0.1 --pid="$SERVER_PID" -f /dev/null) || kill -KILL "$SERVER_PID" 2>/dev/null || true
     wait "$SERVER_PID" || code=$?
     SERVER_PID=
     check "$name: SIGTERM ended the server with 0 (it was $code)" [ "$code" = 0 ]
