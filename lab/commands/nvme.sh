@@ -1,7 +1,8 @@
-# boot real Linux guests on our NVMe functions: one VF (driver, fio, ext4, FLR, speed), then four VFs of one PF
+# [OPTIONS of vfio serve] boot Linux guests on our NVMe functions: one VF (fio, ext4, FLR, speed), then four VFs of one PF
 
 command_nvme() {
     local pairs=() i
+    SERVE_OPTIONS=("$@")
     run_begin nvme nvme
     build_tool
     virtual_functions nvme 4

@@ -10,6 +10,8 @@ run_begin() {
     LOGS=$REPOSITORY/artifacts/lab/$(date +%Y%m%d-%H%M%S)-$1
     mkdir -p "$LOGS" "$IMAGES"
     WORK=$(mktemp -d /tmp/vfio-lab.XXXXXX)
+    # What a run that was killed had no time to remove.
+    find /tmp -maxdepth 1 -name 'vfio-lab.*' -mtime +0 -exec rm -rf --one-file-system {} +
     trap run_end EXIT
     trap 'exit 130' INT TERM HUP
     prepare
@@ -31,6 +33,8 @@ run_end() {
     [[ ! $QEMU_PID ]] || kill -KILL "$QEMU_PID" 2>/dev/null || true
     umount --recursive --lazy "$ROOT/lab" 2>/dev/null || true
     rm -rf --one-file-system "$WORK"
+    # A run that stopped half-way has a last line too.
+    [[ $VERDICT ]] || { FAILED=$((FAILED + 1)); verdict || true; }
     exit "$code"
 }
 
@@ -40,7 +44,7 @@ boot() {
         passed "$1: the guest passed in $BOOT_SECONDS s"
     else
         failed "$1: $BOOT_REASON"
-        tails "$CONSOLE" "$QEMU_ERRORS" "$LOGS"/server*.log
+        tails "$CONSOLE" "$QEMU_ERRORS" "$LOGS/server-$1".log "$LOGS/server-$1.stderr.log"
         return 1
     fi
 }

@@ -2,6 +2,7 @@
 
 PASSED=0
 FAILED=0
+VERDICT=
 
 progress() { echo "lab: $*" >&2; }
 
@@ -39,6 +40,7 @@ tails() {
 
 # The last line of a run, and its exit code.
 verdict() {
+    VERDICT=said
     echo "$PASSED passed, $FAILED failed"
     ((FAILED == 0 && PASSED > 0))
 }

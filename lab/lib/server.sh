@@ -1,6 +1,7 @@
 # The product's side: `vfio serve`, started and stopped. Ready is when it says so, for each function.
 
 SERVER_PID=
+SERVE_OPTIONS=()
 
 build_tool() {
     [[ -z ${VFIO_LAB_SERVER:-} ]] || return 0
@@ -24,11 +25,14 @@ start_server() {
     local name=$1 pair arguments=() line deadline=$((SECONDS + 60)) awaited
     shift
     vfio_command
-    for pair; do arguments+=(--serve "$pair"); done
+    for pair; do
+        rm -f "${pair#*=}"
+        arguments+=(--serve "$pair")
+    done
     SERVER_LOG=$LOGS/server-$name.log
     rm -f "$WORK/server"
     mkfifo "$WORK/server"
-    setpriv --pdeathsig KILL "${TOOL[@]}" serve "${arguments[@]}" >"$WORK/server" 2>"$LOGS/server-$name.stderr.log" </dev/null &
+    setpriv --pdeathsig KILL "${TOOL[@]}" serve "${arguments[@]}" "${SERVE_OPTIONS[@]}" >"$WORK/server" 2>"$LOGS/server-$name.stderr.log" </dev/null &
     SERVER_PID=$!
     exec {SERVER_OUT}<"$WORK/server"
     awaited=$#

@@ -70,7 +70,7 @@ while [ $i -lt 100 ]; do
     echo "file $i" >/tmp/files/small/$i
     i=$((i + 1))
 done
-(cd /tmp/files && find . -type f | xargs sha256sum) >/tmp/sums
+(cd /tmp/files && find . -type f -exec sha256sum {} +) >/tmp/sums
 must "copy $(wc -l </tmp/sums) files, $(du -sk /tmp/files | cut -f1) KiB" cp -r /tmp/files /mnt
 must "unmount" umount /mnt
 same_files() {
