@@ -63,7 +63,7 @@ try_boot() {
         -kernel /guest/vmlinuz -initrd "/lab-images/${IMAGE[$guest]}"
         -append "console=ttyS0 panic=-1 quiet mitigations=off $append" "$@")
     printf '%q ' chroot "$ROOT" "${qemu[@]}" >"$LOGS/$name.qemu.command"
-    progress "boot $name (at most $seconds s)"
+    progress "boot $name (at most $seconds s; load of this host $(cut -d' ' -f1 /proc/loadavg))"
     # The console goes through a fifo, so that QEMU is our own child: pdeathsig looks at the parent.
     mkfifo "$WORK/console"
     tee "$CONSOLE" <"$WORK/console" | tr -d '\r' | sed -u 's/^/    | /' &
