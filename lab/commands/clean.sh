@@ -1,0 +1,7 @@
+# remove the cache and the logs of all runs
+
+command_clean() {
+    lock exclusive
+    rm -rf --one-file-system "$CACHE"/{root-*,images,debs} "$CACHE"/*.log "$REPOSITORY/artifacts/lab"
+    progress "removed what $CACHE and artifacts/lab held"
+}

@@ -1,0 +1,79 @@
+# Builds the root, once: Debian trixie with QEMU of its backports, the guest's kernel, and the programs for guests.
+# It grows under a temporary name with a stamp after each stage, so that a cut costs one stage; the last step renames it.
+
+PARTIAL=$ROOT.partial
+
+prepare() {
+    [[ -d $ROOT ]] && return
+    lock exclusive
+    if [[ ! -d $ROOT ]]; then
+        local begun=$SECONDS
+        host_packages
+        mkdir -p "$CACHE/debs/partial"
+        stage base
+        # Packages that were fetched are kept beside the root: the next recipe, or the next attempt, has them at hand.
+        enter_root "$PARTIAL"
+        bind "$CACHE/debs" "$PARTIAL/var/cache/apt/archives"
+        stage packages
+        stage kernel
+        umount --recursive --lazy "$PARTIAL"/{proc,dev,sys,var/cache/apt/archives}
+        mv "$PARTIAL" "$ROOT"
+        prune_roots
+        progress "the root is ready after $((SECONDS - begun)) s: $(du -sh "$ROOT" | cut -f1) in $ROOT"
+    fi
+    unlock
+}
+
+stage() {
+    [[ -f $PARTIAL/.stage-$1 ]] && return
+    progress "stage $1"
+    local log=$CACHE/prepare.log code
+    # Not `stage || die`: set -e has no force inside a function whose result is asked for.
+    set +e
+    (set -e; "stage_$1") >"$log" 2>&1
+    code=$?
+    set -e
+    ((code == 0)) || {
+        tails "$log"
+        die "stage $1 failed; run again to resume, or 'lab/run clean' to start from nothing ($log)"
+    }
+    touch "$PARTIAL/.stage-$1"
+}
+
+stage_base() {
+    rm -rf "$PARTIAL"
+    debootstrap --variant=minbase --cache-dir="$CACHE/debs" "$SUITE" "$PARTIAL" "$(debian_mirror)"
+}
+
+stage_packages() {
+    echo "deb $(debian_mirror) $SUITE-backports main" >"$PARTIAL/etc/apt/sources.list.d/backports.list"
+    # No service may start in there, and no documentation is read there.
+    printf '#!/bin/sh\nexit 101\n' >"$PARTIAL/usr/sbin/policy-rc.d"
+    chmod +x "$PARTIAL/usr/sbin/policy-rc.d"
+    echo 'APT::Keep-Downloaded-Packages "true";' >"$PARTIAL/etc/apt/apt.conf.d/90keep"
+    in_partial dpkg --configure -a
+    in_partial apt-get -q update
+    in_partial apt-get -q -y install --no-install-recommends "${ROOT_PACKAGES[@]}"
+    in_partial apt-get -q -y install --no-install-recommends -t "$SUITE-backports" "${BACKPORTS_PACKAGES[@]}"
+    # The one reason for backports: without this device nothing here can work.
+    in_partial qemu-system-x86_64 -device help | grep "\"vfio-user-pci\"" >/dev/null
+}
+
+stage_kernel() {
+    local package
+    package=$(in_partial apt-cache depends "$KERNEL_PACKAGE" | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1)
+    in_partial sh -ec "cd /var/cache/apt/archives && apt-get -q download $package && rm -rf /guest && mkdir /guest &&
+        dpkg-deb -x ${package}_*.deb /guest"
+    # One kernel, under names that do not change with its version.
+    echo "${package#linux-image-}" >"$PARTIAL/guest/version"
+    ln "$PARTIAL/guest/boot/vmlinuz-${package#linux-image-}" "$PARTIAL/guest/vmlinuz"
+    [[ -e $PARTIAL/guest/lib ]] || ln -s usr/lib "$PARTIAL/guest/lib"
+    in_partial depmod -b /guest "${package#linux-image-}"
+}
+
+in_partial() {
+    chroot "$PARTIAL" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+# Roots of other recipes, once nobody has used them for two days (a second checkout may be at another recipe).
+prune_roots() { find "$CACHE" -mindepth 1 -maxdepth 1 -name 'root-*' -mtime +1 -exec rm -rf --one-file-system {} +; }
