@@ -1,13 +1,13 @@
 using System.Diagnostics;
 using Vfio.Lab.Qtest;
 
-if (args is not [var root])
+if (args is not [var root, var folder, var seen])
 {
-    Console.Error.WriteLine("usage: Vfio.Lab.Qtest ROOT   (the root that `lab/run prepare` made)");
+    Console.Error.WriteLine("usage: Vfio.Lab.Qtest ROOT FOLDER SEEN   (QEMU's root, a folder for sockets, that folder as QEMU sees it); lab/run qtest calls it");
     return 2;
 }
 
-using var sandbox = new Sandbox(root);
+var sandbox = new Sandbox(root, folder, seen);
 int passed = 0, failed = 0;
 foreach (var (name, run) in new Checks(sandbox).All())
 {
