@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Vfio.Core.Config;
+using Vfio.Core.Features;
 using Vfio.Core.Reset;
 using static Vfio.Core.Config.HeaderRegisters;
 
