@@ -7,11 +7,21 @@ namespace Vfio.Hosting.Plugins;
 internal sealed partial class PluginCatalog(IPluginLoaderFactory loaders, TimeProvider time, ILogger<PluginCatalog> logger)
 {
     /// <summary>Loads every folder of some directories, in their order and by name within each.</summary>
+    /// <param name="directories">The directories.</param>
+    /// <param name="unloadable">Whether the plugins can be unloaded.</param>
+    /// <param name="limit">How long a driver's constructor may take.</param>
+    /// <param name="taken">The driver names that are taken, each with who has it.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="VfioException">ENOENT: a directory does not exist.</exception>
     public async Task<IReadOnlyList<LoadedPlugin>> LoadAsync(
-        IEnumerable<string> directories, bool unloadable, TimeSpan limit, CancellationToken cancellationToken)
+        IEnumerable<string> directories,
+        bool unloadable,
+        TimeSpan limit,
+        IReadOnlyDictionary<string, string> taken,
+        CancellationToken cancellationToken)
     {
         var plugins = new List<LoadedPlugin>();
-        var driverOwners = new Dictionary<string, string>(StringComparer.Ordinal);
+        var driverOwners = new Dictionary<string, string>(taken, StringComparer.Ordinal);
         foreach (var directory in directories.Select(Path.GetFullPath).Distinct(StringComparer.Ordinal))
         {
             if (!Directory.Exists(directory))
@@ -20,7 +30,7 @@ internal sealed partial class PluginCatalog(IPluginLoaderFactory loaders, TimePr
             {
                 var plugin = await LoadOneAsync(folder, unloadable, limit, driverOwners, cancellationToken).ConfigureAwait(false);
                 foreach (var driver in plugin.Drivers)
-                    driverOwners.Add(driver.Name, plugin.Status.Id);
+                    driverOwners.Add(driver.Name, $"plugin {plugin.Status.Id}");
                 plugins.Add(plugin);
             }
         }

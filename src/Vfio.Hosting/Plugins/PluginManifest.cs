@@ -80,7 +80,7 @@ internal sealed class PluginManifest
         {
             using var json = JsonDocument.Parse(text);
             if (json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("contract", out var member)
-                || member.ValueKind != JsonValueKind.String || !Version.TryParse(member.GetString(), out var contract))
+                || member.ValueKind != JsonValueKind.String || !System.Version.TryParse(member.GetString(), out var contract))
             {
                 throw new PluginRefusedException(
                     $"{PluginContract.ManifestFile}: 'contract' must be the version of {PluginContract.Assembly} that the plugin was written for, "
