@@ -29,10 +29,6 @@ internal static class PluginAssemblyCheck
                 ? drivers
                 : throw new PluginRefusedException($"{file} names no driver; add [assembly: VfioPlugin(typeof(YourDriver))] to it");
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new PluginRefusedException($"entry '{file}' is not in the plugin's folder", e);
-        }
         catch (BadImageFormatException e)
         {
             throw new PluginRefusedException($"{file} is not a .NET assembly: {e.Message}", e);

@@ -82,6 +82,8 @@ internal sealed partial class PluginCatalog(IPluginLoaderFactory loaders, TimePr
     {
         var real = new DirectoryInfo(folder).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? folder;
         var path = Path.Combine(real, entry);
+        if (!File.Exists(path))
+            throw new PluginRefusedException($"entry '{entry}' is not in the plugin's folder");
         var target = new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true)?.FullName;
         return target is null || target.StartsWith(real + Path.DirectorySeparatorChar, StringComparison.Ordinal)
             ? path
