@@ -15,6 +15,7 @@ public static unsafe partial class Libc
     public const int F_SEAL_SEAL = 1, F_SEAL_SHRINK = 2, F_SEAL_GROW = 4, F_SEAL_WRITE = 8;
     public const uint MFD_CLOEXEC = 1, MFD_ALLOW_SEALING = 2;
     public const int EFD_CLOEXEC = 0x80000, EFD_NONBLOCK = 0x800;
+    public const int RWF_NOWAIT = 8;
     public const int FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2, FALLOC_FL_ZERO_RANGE = 16;
     public const int AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000;
     public const uint STATX_TYPE = 1, STATX_SIZE = 0x200, STATX_INO = 0x100, STATX_BASIC_STATS = 0x7ff;
@@ -40,6 +41,9 @@ public static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial nint pwritev(SafeFileHandle fd, iovec* iov, int iovcnt, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint preadv2(SafeFileHandle fd, iovec* iov, int iovcnt, long offset, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int fdatasync(SafeFileHandle fd);

@@ -1,0 +1,95 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Vfio.Native;
+
+/// <summary>Signals and consumes eventfds that somebody else may have created: never blocks, whatever flags they carry. Thread-safe.</summary>
+/// <remarks>
+/// Whether an eventfd blocks is a property of the description that both processes share, so it is not ours to change. Instead a full counter is found
+/// by <c>poll</c> before the write. (Only a peer that holds the counter one short of full, and fills it between the two calls, could make a write wait;
+/// it waits until that peer reads.)
+/// </remarks>
+public static unsafe class EventFd
+{
+    private const int EINTR = 4, EAGAIN = 11;
+
+    /// <summary>Creates an eventfd with a counter of 0, closed on exec, not blocking.</summary>
+    /// <returns>The eventfd; invalid if the process has no descriptor left.</returns>
+    public static SafeFileHandle Create() => Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
+
+    /// <summary>Adds 1. Does nothing where the counter is full, as the kernel's <c>eventfd_signal</c>: its reader has been told already.</summary>
+    /// <param name="eventFd">The eventfd; the caller keeps it open during the call.</param>
+    /// <returns>Whether the counter was changed, or is full; false if this is no eventfd to write to.</returns>
+    public static bool Signal(SafeFileHandle eventFd)
+    {
+        if (!IsReady(eventFd, Libc.POLLOUT, out var failed))
+            return !failed;
+        ulong one = 1;
+        while (Libc.write(eventFd, &one, sizeof(ulong)) != sizeof(ulong))
+        {
+            var error = Marshal.GetLastPInvokeError();
+            if (error == EAGAIN)
+                return true;
+            if (error != EINTR)
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Takes the counter, leaving 0 (of a semaphore: takes 1).</summary>
+    /// <param name="eventFd">The eventfd; the caller keeps it open during the call.</param>
+    /// <returns>What it held; 0 if it held nothing, or somebody else was faster.</returns>
+    public static ulong Consume(SafeFileHandle eventFd)
+    {
+        ulong count = 0;
+        var vector = new iovec { iov_base = &count, iov_len = sizeof(ulong) };
+        // Not a plain read: its other holder may take the counter first, and an eventfd that blocks would then keep us.
+        while (Libc.preadv2(eventFd, &vector, 1, -1, Libc.RWF_NOWAIT) != sizeof(ulong))
+        {
+            if (Marshal.GetLastPInvokeError() != EINTR)
+                return 0;
+        }
+
+        return count;
+    }
+
+    /// <summary>Whether a descriptor is an eventfd.</summary>
+    /// <param name="descriptor">An open descriptor.</param>
+    public static bool IsEventFd(SafeFileHandle descriptor)
+    {
+        const string Expected = "anon_inode:[eventfd]";
+        var added = false;
+        try
+        {
+            descriptor.DangerousAddRef(ref added);
+            return new FileInfo($"/proc/self/fd/{descriptor.DangerousGetHandle()}").LinkTarget == Expected;
+        }
+        finally
+        {
+            if (added)
+                descriptor.DangerousRelease();
+        }
+    }
+
+    private static bool IsReady(SafeFileHandle eventFd, short wanted, out bool failed)
+    {
+        var added = false;
+        try
+        {
+            eventFd.DangerousAddRef(ref added);
+            var entry = new pollfd { fd = (int)eventFd.DangerousGetHandle(), events = wanted };
+            int ready;
+            do
+                ready = Libc.poll(&entry, 1, 0);
+            while (ready < 0 && Marshal.GetLastPInvokeError() == EINTR);
+            failed = ready < 0 || (entry.revents & Libc.POLLNVAL) != 0;
+            return ready > 0 && (entry.revents & wanted) != 0;
+        }
+        finally
+        {
+            if (added)
+                eventFd.DangerousRelease();
+        }
+    }
+}
