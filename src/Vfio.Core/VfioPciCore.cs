@@ -1,11 +1,21 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Vfio.Core.Features;
 
 namespace Vfio.Core;
 
 /// <summary>The kernel's vfio-pci-core over a raw function: virtual configuration space, regions, interrupts, reset and features. Thread-safe.</summary>
+/// <remarks>
+/// While the device is closed every request is answered with EINVAL, as the kernel answers one that comes before access was granted.
+/// A guest's FLR is carried out inside its configuration write: that write returns when the function is back.
+/// </remarks>
 public sealed class VfioPciCore : IVfioPciCore
 {
+    private readonly ILogger _logger;
+    private readonly VfToken _token = new();
+    private volatile CoreSession? _session;
+    private int _inUse;
+
     /// <summary>Creates the core over a function; nothing is touched until it is enabled.</summary>
     /// <param name="function">The function, <see cref="FunctionVirtualization.Raw"/>.</param>
     /// <param name="logger">Where it logs; null for nowhere.</param>
@@ -14,7 +24,8 @@ public sealed class VfioPciCore : IVfioPciCore
     {
         if (function.Virtualization != FunctionVirtualization.Raw)
         {
-            throw new VfioException(Errno.EOPNOTSUPP,
+            throw new VfioException(
+                Errno.EOPNOTSUPP,
                 $"{function.Address}: its configuration space is virtualized below already, and this core virtualizes raw functions only; " +
                 "a pass-through comes with the Linux back end.");
         }
@@ -23,54 +34,107 @@ public sealed class VfioPciCore : IVfioPciCore
         _logger = logger ?? NullLogger.Instance;
     }
 
-    private readonly ILogger _logger;
-
     /// <inheritdoc/>
     public IPciFunction Function { get; }
 
     /// <inheritdoc/>
-    public DeviceInfo Info => throw new NotImplementedException(_logger.ToString());
+    public DeviceInfo Info
+    {
+        get
+        {
+            var session = _session;
+            var flags = session is { ResetWorks: true } ? DeviceFlags.Pci | DeviceFlags.Reset : DeviceFlags.Pci;
+            return new(flags, session?.Regions.Count ?? RegionIndex.FixedCount, IrqInfo.IndexCount);
+        }
+    }
+
+    /// <summary>
+    /// The token that a client of this PF set (VFIO_DEVICE_FEATURE_PCI_VF_TOKEN); null if none did. Whoever opens a VF of the function must name it: the
+    /// host that opens functions asks. It outlives the client.
+    /// </summary>
+    public Guid? VfToken => _token.Value;
 
     /// <inheritdoc/>
-    public bool MemoryEnabled => throw new NotImplementedException();
+    public bool MemoryEnabled => _session is { MemoryEnabled: true };
 
     /// <inheritdoc/>
-    public IrqIndex? ActiveIrqIndex => throw new NotImplementedException();
+    public IrqIndex? ActiveIrqIndex => _session?.Interrupts.Active;
 
     /// <inheritdoc/>
-    public ValueTask<VfioResult> EnableAsync(VfioOpenContext context, IPciResetHooks hooks, CancellationToken cancellationToken)
-        => throw new NotImplementedException();
+    public async ValueTask<VfioResult> EnableAsync(VfioOpenContext context, IPciResetHooks hooks, CancellationToken cancellationToken)
+    {
+        if (Interlocked.CompareExchange(ref _inUse, 1, 0) != 0)
+            return Errno.EBUSY;
+        try
+        {
+            var opened = await new SessionOpener(Function, _logger, _token).OpenAsync(context.Dma, hooks, cancellationToken).ConfigureAwait(false);
+            _session = opened.IsSuccess ? opened.Value : null;
+            return opened;
+        }
+        finally
+        {
+            if (_session is null)
+                Volatile.Write(ref _inUse, 0);
+        }
+    }
 
     /// <inheritdoc/>
-    public ValueTask CloseAsync(ResetCause cause) => throw new NotImplementedException();
+    public async ValueTask CloseAsync(ResetCause cause)
+    {
+        var session = Interlocked.Exchange(ref _session, null);
+        if (session is null)
+            return;
+        try
+        {
+            await session.CloseAsync(cause).ConfigureAwait(false);
+        }
+        finally
+        {
+            Volatile.Write(ref _inUse, 0);
+        }
+    }
 
     /// <inheritdoc/>
-    public VfioResult<RegionInfo> GetRegionInfo(int region) => throw new NotImplementedException();
+    public VfioResult<RegionInfo> GetRegionInfo(int region) => _session is { } session ? session.Regions.Info(region) : Errno.EINVAL;
 
     /// <inheritdoc/>
-    public VfioResult<IrqInfo> GetIrqInfo(int index) => throw new NotImplementedException();
+    public VfioResult<IrqInfo> GetIrqInfo(int index) => _session is { } session ? session.Interrupts.Info(index) : Errno.EINVAL;
 
     /// <inheritdoc/>
-    public VfioResult<int> Read(int region, ulong offset, Span<byte> destination) => throw new NotImplementedException();
+    public VfioResult<int> Read(int region, ulong offset, Span<byte> destination)
+        => _session is { } session ? session.Regions.Read(region, offset, destination) : Errno.EINVAL;
 
     /// <inheritdoc/>
-    public VfioResult<int> Write(int region, ulong offset, ReadOnlySpan<byte> source) => throw new NotImplementedException();
+    public VfioResult<int> Write(int region, ulong offset, ReadOnlySpan<byte> source)
+        => _session is { } session ? session.Regions.Write(region, offset, source) : Errno.EINVAL;
 
     /// <inheritdoc/>
-    public VfioResult<RegionMapping> Map(int region) => throw new NotImplementedException();
+    public VfioResult<RegionMapping> Map(int region) => _session is { } session ? session.Regions.Map(region) : Errno.EINVAL;
 
     /// <inheritdoc/>
-    public VfioResult<int> SetIrqs(in IrqSet set) => throw new NotImplementedException();
+    public VfioResult<int> SetIrqs(in IrqSet set)
+    {
+        if (_session is { } session)
+            return session.Interrupts.Set(set);
+        set.DisposeEventFds();
+        return Errno.EINVAL;
+    }
 
     /// <inheritdoc/>
-    public ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
+        => _session is { } session ? session.ResetAsync(cause, cancellationToken) : ValueTask.FromResult<VfioResult>(Errno.EINVAL);
 
     /// <inheritdoc/>
-    public VfioResult<int> Feature(in FeatureRequest request, ReadOnlySpan<byte> input, Span<byte> output) => throw new NotImplementedException();
+    public VfioResult<int> Feature(in FeatureRequest request, ReadOnlySpan<byte> input, Span<byte> output)
+        => _session is { } session ? session.Features.Answer(request, input) : Errno.EINVAL;
 
     /// <inheritdoc/>
-    public void RequestRelease(int count) => throw new NotImplementedException();
+    public void RequestRelease(int count)
+    {
+        if (_session is { } session && !session.Interrupts.Request() && count == 0)
+            _logger.LogWarning("{Function}: the host wants the device back, and its client has not said how to be asked", Function.Address);
+    }
 
     /// <inheritdoc/>
-    public VfioResult<int> RegisterRegion(DeviceRegion region) => throw new NotImplementedException();
+    public VfioResult<int> RegisterRegion(DeviceRegion region) => _session is { } session ? session.Regions.Device.Add(region) : Errno.EINVAL;
 }

@@ -1,0 +1,178 @@
+using Microsoft.Extensions.Logging;
+using static Vfio.Core.Config.CapabilityRegisters;
+using static Vfio.Core.Config.HeaderRegisters;
+
+namespace Vfio.Core.Config;
+
+/// <summary>Builds the map and the virtual configuration space of a function from its own. Source: the kernel's <c>vfio_config_init</c> and what it calls.</summary>
+internal sealed class ConfigMapBuilder
+{
+    private const int MaxStandard = 48;
+    private readonly IPciFunction _function;
+    private readonly ILogger _logger;
+    private readonly ConfigMap _map;
+    private readonly ShadowConfig _shadow;
+    private readonly List<(ConfigBlock Block, CapabilityRule Rule)> _trapped = [];
+
+    public ConfigMapBuilder(IPciFunction function, ILogger logger)
+    {
+        _function = function;
+        _logger = logger;
+        _map = new(function.ConfigSize);
+        _shadow = new(function.ConfigSize);
+    }
+
+    public ConfigMap Map => _map;
+
+    public ShadowConfig Shadow => _shadow;
+
+    /// <summary>The blocks whose writes set something off, still without their traps.</summary>
+    public IReadOnlyList<(ConfigBlock Block, CapabilityRule Rule)> Trapped => _trapped;
+
+    public ConfigBlock Build()
+    {
+        var header = new ConfigBlock("header", 0, HeaderRegisters.Size, HeaderRules.Registers);
+        _map.Add(header);
+        Fill(0, HeaderRegisters.Size);
+        FixVirtualFunction();
+        if (_function.Interrupts.Count(IrqIndex.Intx) == 0)
+            _shadow.Write(InterruptPin, 1, 0);
+        AddStandard();
+        if (HasExtended())
+            AddExtended();
+        // The header last: COMMAND must find everything else restored.
+        _map.AddSaved(0, HeaderRules.Saved);
+        return header;
+    }
+
+    private void FixVirtualFunction()
+    {
+        if (_function.VirtualFunctionIndex < 0)
+            return;
+        // The identity registers of a VF read FFFFh, it has no pin, and its memory always answers.
+        _shadow.Write(Vendor, 2, _function.Id.Vendor);
+        _shadow.Write(Device, 2, _function.Id.Device);
+        _shadow.Write(InterruptPin, 1, 0);
+        _shadow.Merge(Command, 2, CommandMemory, CommandMemory);
+    }
+
+    private void AddStandard()
+    {
+        if ((_function.ReadConfig(Status, 2) & StatusCapabilityList) == 0)
+            return;
+        var visible = 0;
+        var previous = CapabilityPointer;
+        var at = (int)_function.ReadConfig(CapabilityPointer, 1) & ~3;
+        for (var i = 0; i < MaxStandard && at >= HeaderRegisters.Size; i++)
+        {
+            var id = (byte)_function.ReadConfig(at + Id, 1);
+            var next = (int)_function.ReadConfig(at + Next, 1) & ~3;
+            _map.NoteStandard(id, at);
+            var rule = StandardCapabilities.Rules.GetValueOrDefault(id);
+            var length = rule is null ? 0 : Math.Min(rule.Length(_function, at), ExtendedStart - at);
+            if (length == 0)
+            {
+                _shadow.Write(previous, 1, (uint)next);
+            }
+            else
+            {
+                // The id is the hardware's anyway; making it virtual too spares every read of a chain the way down.
+                Add(rule!, at, length, [new(Id, 2, RegisterRule.All, 0), .. rule!.Registers(_function, at)]);
+                if (id == Pm.Id)
+                    ClearPme(at);
+                previous = at + Next;
+                visible++;
+            }
+
+            at = next;
+        }
+
+        if (visible == 0)
+            _shadow.Merge(Status, 2, StatusCapabilityList, 0);
+    }
+
+    private void ClearPme(int at)
+    {
+        _shadow.Merge(at + Pm.Capabilities, 2, Pm.PmeSupport, 0);
+        _shadow.Merge(at + Pm.Control, 4, Pm.PmeBits, 0);
+    }
+
+    private bool HasExtended()
+        => _function.ConfigSize > ExtendedStart
+            && (_map.Standard(Express.Id) != 0 || (_map.Standard(PciX.Id) is > 0 and var at && (_function.ReadConfig(at + PciX.Command, 2) & 0x3000) != 0))
+            && _function.ReadConfig(ExtendedStart, 4) != 0;
+
+    private void AddExtended()
+    {
+        const int NextShift = 20;
+        const uint NextMask = 0xFFCu << NextShift;
+        var visible = 0;
+        var previous = 0;
+        var at = ExtendedStart;
+        for (var i = 0; i < (_function.ConfigSize - ExtendedStart) / 4 && at >= ExtendedStart; i++)
+        {
+            var header = _function.ReadConfig(at, 4);
+            var next = (int)((header & NextMask) >> NextShift);
+            _map.NoteExtended((ushort)header, at);
+            var rule = ExtendedCapabilities.Rules.GetValueOrDefault((ushort)header);
+            var length = rule is null ? 0 : Math.Min(rule.Length(_function, at), _function.ConfigSize - at);
+            if (length != 0)
+            {
+                Add(rule!, at, length, [new(0, 4, RegisterRule.All, 0), .. rule!.Registers(_function, at)]);
+                visible++;
+                previous = at;
+            }
+            else if (previous != 0)
+            {
+                _shadow.Merge(previous, 4, NextMask, (uint)next << NextShift);
+            }
+            else
+            {
+                // The first cannot be unlinked: an empty header stays to hold the chain.
+                AddBlock(new("hidden", at, 4, [new(0, 4, RegisterRule.All, 0)]));
+                _shadow.Merge(at, 4, ~NextMask, 0);
+                previous = at;
+            }
+
+            at = next;
+        }
+
+        if (visible == 0)
+            _shadow.Write(ExtendedStart, 4, 0);
+    }
+
+    private void Add(CapabilityRule rule, int at, int length, IReadOnlyList<RegisterRule> registers)
+    {
+        var block = new ConfigBlock(rule.Name, at, length, registers, rule.RawWrites);
+        AddBlock(block);
+        _map.AddSaved(at, rule.Saved(_function, at));
+        if (rule.Trap is not null)
+            _trapped.Add((block, rule));
+    }
+
+    private void AddBlock(ConfigBlock block)
+    {
+        for (var i = block.Start; i < block.Start + block.Length; i++)
+        {
+            if (!_map.IsUnassigned(i))
+            {
+                _logger.LogWarning("{Function}: {Capability} at {Start:x} overlaps another capability from {Offset:x}", _function.Address, block.Name, block.Start, i);
+                break;
+            }
+        }
+
+        _map.Add(block);
+        Fill(block.Start, block.Length);
+    }
+
+    private void Fill(int start, int length)
+    {
+        var end = start + length;
+        for (var at = start; at < end;)
+        {
+            var width = at % 4 == 0 && end - at >= 4 ? 4 : at % 2 == 0 && end - at >= 2 ? 2 : 1;
+            _shadow.Write(at, width, _function.ReadConfig(at, width));
+            at += width;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+using Microsoft.Extensions.Logging;
+using Vfio.Core.Config;
+using Vfio.Core.Features;
+using Vfio.Core.Interrupts;
+using Vfio.Core.Regions;
+using Vfio.Core.Reset;
+using static Vfio.Core.Config.HeaderRegisters;
+
+namespace Vfio.Core;
+
+/// <summary>Everything that an open device has; gone when it is closed.</summary>
+/// <remarks>
+/// Order of the locks: interrupt set-up, then the access gate, then the virtual configuration space's, then the INTx line's. The first is never taken
+/// inside the second, and the function is never called inside the last.
+/// </remarks>
+internal sealed class CoreSession
+{
+    private readonly IPciFunction _function;
+    private readonly ShadowConfig _shadow;
+    private readonly ConfigSnapshot _pristine;
+    private volatile bool _closed;
+
+    public CoreSession(
+        IPciFunction function, ILogger logger, AccessGate gate, ResetNotifier notifier, PowerControl power, IDmaSpace dma, bool resets, VfToken token)
+    {
+        _function = function;
+        Gate = gate;
+        Power = power;
+        Dma = dma;
+        ResetWorks = resets;
+        var builder = new ConfigMapBuilder(function, logger);
+        var header = builder.Build();
+        _shadow = builder.Shadow;
+        _pristine = ConfigSnapshot.Take(function, builder.Map.Saved);
+        Config = new(function, builder.Map, _shadow, gate);
+        Reset = new(function, builder.Map, power, notifier);
+        Interrupts = new(function, builder.Map, _shadow, Config);
+        Regions = new(function, builder.Map, Config, gate, () => MemoryEnabled);
+        Features = new(builder.Map, token);
+        var context = new TrapContext(function, builder.Map, _shadow, Config, gate, power, Reset, Interrupts, dma.CancelTransfers);
+        header.Trap = new HeaderTrap(context, header);
+        foreach (var (block, rule) in builder.Trapped)
+            block.Trap = rule.Trap!(context, block);
+    }
+
+    public AccessGate Gate { get; }
+
+    public PowerControl Power { get; }
+
+    public IDmaSpace Dma { get; }
+
+    public VirtualConfig Config { get; }
+
+    public FunctionReset Reset { get; }
+
+    public InterruptController Interrupts { get; }
+
+    public RegionTable Regions { get; }
+
+    public CoreFeatures Features { get; }
+
+    /// <summary>Whether the reset at open succeeded.</summary>
+    public bool ResetWorks { get; }
+
+    /// <summary>Whether memory BARs answer.</summary>
+    public bool MemoryEnabled
+        => !_closed && Power.State < PowerControl.D3Hot
+            && (_function.VirtualFunctionIndex >= 0 || (_shadow.Read(Command, 2) & CommandMemory) != 0);
+
+    /// <summary>Resets the function with nothing else under way.</summary>
+    public async ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
+    {
+        if (!ResetWorks)
+            return Errno.EINVAL;
+        await Gate.CloseAsync(Dma.CancelTransfers, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await Reset.RunAsync(cause, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            Gate.Open();
+        }
+    }
+
+    /// <summary>Ends all that the function does for this client, and leaves it as it was found.</summary>
+    public async ValueTask CloseAsync(ResetCause cause)
+    {
+        Config.MergeHardware(Command, 2, CommandMaster, 0);
+        Interrupts.Close();
+        await Gate.CloseAsync(Dma.CancelTransfers, CancellationToken.None).ConfigureAwait(false);
+        // Whoever comes late finds no memory any more.
+        _closed = true;
+        try
+        {
+            Power.Set(PowerControl.D0);
+            _pristine.Restore(_function);
+            if (ResetWorks)
+                await Reset.RunAsync(cause, CancellationToken.None).ConfigureAwait(false);
+        }
+        finally
+        {
+            Gate.Open();
+            _function.ConnectDma(null);
+        }
+    }
+}

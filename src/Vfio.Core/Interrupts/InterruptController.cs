@@ -1,0 +1,264 @@
+using Microsoft.Win32.SafeHandles;
+using Vfio.Core.Config;
+using static Vfio.Core.Config.HeaderRegisters;
+
+namespace Vfio.Core.Interrupts;
+
+/// <summary>VFIO_DEVICE_SET_IRQS and VFIO_DEVICE_GET_IRQ_INFO of an open device. Thread-safe.</summary>
+/// <remarks>
+/// Set-up happens under one lock, the kernel's <c>igate</c>. It comes before the access gate and is never taken inside it. Source: the kernel's
+/// <c>vfio_pci_intrs.c</c> and <c>vfio_set_irqs_validate_and_prepare</c>.
+/// </remarks>
+internal sealed class InterruptController
+{
+    private const IrqSetFlags Known = IrqSetFlags.DataMask | IrqSetFlags.ActionTypeMask;
+    private readonly Lock _setUp = new();
+    private readonly IInterruptLines _lines;
+    private readonly ShadowConfig _shadow;
+    private readonly MessageControl _control;
+    private readonly HeldEventFds _held = new();
+    private readonly IntxLine _intx;
+    private readonly MessageVectors _messages;
+    private readonly NotificationLine _error;
+    private readonly NotificationLine _request;
+    private readonly Action<bool> _writeIntxDisable;
+    private readonly bool _isExpress;
+    private volatile int _active = -1;
+    private volatile int _msiQueueMax;
+    private bool _closed;
+
+    public InterruptController(IPciFunction function, ConfigMap map, ShadowConfig shadow, VirtualConfig config)
+    {
+        _lines = function.Interrupts;
+        _shadow = shadow;
+        _control = new(function, map, config);
+        _intx = new(_lines, UnmaskWatcher.Shared, _held);
+        _messages = new(_lines, _held);
+        _error = new(_held);
+        _request = new(_held);
+        _writeIntxDisable = disabled => config.MergeHardware(Command, 2, CommandIntxDisable, disabled ? CommandIntxDisable : 0);
+        _isExpress = map.Standard(CapabilityRegisters.Express.Id) != 0;
+    }
+
+    /// <summary>Which index is on; null for none.</summary>
+    public IrqIndex? Active => _active < 0 ? null : (IrqIndex)_active;
+
+    /// <summary>What Multiple Message Enable may hold at most.</summary>
+    public int MsiQueueMax => _msiQueueMax;
+
+    /// <summary>What an index is.</summary>
+    /// <returns>EINVAL past the last, and for errors of a function that is not PCI Express.</returns>
+    public VfioResult<IrqInfo> Info(int index) => (IrqIndex)index switch
+    {
+        IrqIndex.Intx => new IrqInfo(IrqFlags.EventFd | IrqFlags.Maskable | IrqFlags.Automasked, Count(IrqIndex.Intx)),
+        IrqIndex.Msi => new IrqInfo(IrqFlags.EventFd | IrqFlags.NoResize, Count(IrqIndex.Msi)),
+        IrqIndex.Msix => new IrqInfo(
+            HasDynamicMsix ? IrqFlags.EventFd : IrqFlags.EventFd | IrqFlags.NoResize, Count(IrqIndex.Msix)),
+        IrqIndex.Error when _isExpress => new IrqInfo(IrqFlags.EventFd | IrqFlags.NoResize, 1),
+        IrqIndex.Request => new IrqInfo(IrqFlags.EventFd | IrqFlags.NoResize, 1),
+        _ => Errno.EINVAL,
+    };
+
+    /// <summary>Carries a request out; owns its descriptors.</summary>
+    public VfioResult<int> Set(in IrqSet set)
+    {
+        lock (_setUp)
+        {
+            try
+            {
+                return _closed ? Errno.EINVAL : Dispatch(set);
+            }
+            finally
+            {
+                _held.DisposeOthers(set.EventFds);
+            }
+        }
+    }
+
+    /// <summary>The guest wrote Interrupt Disable.</summary>
+    public void SetIntxDisabled(bool disabled)
+    {
+        lock (_setUp)
+            _intx.SetDisabled(disabled, _writeIntxDisable);
+    }
+
+    /// <summary>Asks the client to give the device back.</summary>
+    /// <returns>Whether there is anybody to ask.</returns>
+    public bool Request() => _request.Signal();
+
+    /// <summary>Turns everything off for good, and closes every eventfd.</summary>
+    public void Close()
+    {
+        lock (_setUp)
+        {
+            _closed = true;
+            DisableActive();
+            _error.SetTrigger(null);
+            _request.SetTrigger(null);
+        }
+    }
+
+    private bool HasDynamicMsix => Count(IrqIndex.Msix) != 0 && _lines.DynamicMsix;
+
+    private uint Count(IrqIndex index) => index switch
+    {
+        IrqIndex.Intx => _shadow.Read(InterruptPin, 1) != 0 ? 1u : 0,
+        IrqIndex.Error => _isExpress ? 1u : 0,
+        IrqIndex.Request => 1,
+        _ => (uint)_control.Count(index),
+    };
+
+    private VfioResult<int> Dispatch(in IrqSet set)
+    {
+        if (set.Index >= IrqInfo.IndexCount || set.Count >= uint.MaxValue - set.Start || (set.Flags & ~Known) != 0)
+            return Errno.EINVAL;
+        var index = (IrqIndex)set.Index;
+        var count = Count(index);
+        if (set.Start >= count || set.Start + set.Count > count || !HasItsData(set))
+            return Errno.EINVAL;
+        return (index, set.Flags & IrqSetFlags.ActionTypeMask) switch
+        {
+            (IrqIndex.Intx, IrqSetFlags.ActionMask) => MaskIntx(set),
+            (IrqIndex.Intx, IrqSetFlags.ActionUnmask) => UnmaskIntx(set),
+            (IrqIndex.Intx, IrqSetFlags.ActionTrigger) => TriggerIntx(set),
+            (IrqIndex.Msi or IrqIndex.Msix, IrqSetFlags.ActionTrigger) => TriggerMessages(index, (int)count, set),
+            (IrqIndex.Error, IrqSetFlags.ActionTrigger) => _error.Set(set),
+            (IrqIndex.Request, IrqSetFlags.ActionTrigger) => _request.Set(set),
+            _ => Errno.ENOTTY,
+        };
+    }
+
+    private static bool HasItsData(in IrqSet set) => (set.Flags & IrqSetFlags.DataMask) switch
+    {
+        IrqSetFlags.DataNone => true,
+        IrqSetFlags.DataBool => (uint)set.Bools.Length >= set.Count,
+        IrqSetFlags.DataEventFd => set.EventFds.IsEmpty || (uint)set.EventFds.Length >= set.Count,
+        _ => false,
+    };
+
+    private VfioResult<int> MaskIntx(in IrqSet set)
+    {
+        if (Active != IrqIndex.Intx || set.Start != 0 || set.Count != 1)
+            return Errno.EINVAL;
+        if (set.Flags.HasFlag(IrqSetFlags.DataEventFd))
+            return Errno.ENOTTY;
+        if (IsMeant(set))
+            _intx.Mask();
+        return 0;
+    }
+
+    private VfioResult<int> UnmaskIntx(in IrqSet set)
+    {
+        if (Active != IrqIndex.Intx || set.Start != 0 || set.Count != 1)
+            return Errno.EINVAL;
+        if (set.Flags.HasFlag(IrqSetFlags.DataEventFd))
+        {
+            if (FirstEventFd(set) is { } eventFd)
+                return new VfioResult<int>(_intx.AddUnmask(eventFd).Error);
+            _intx.RemoveUnmask();
+        }
+        else if (IsMeant(set))
+        {
+            _intx.Unmask();
+        }
+
+        return 0;
+    }
+
+    private VfioResult<int> TriggerIntx(in IrqSet set)
+    {
+        if (Active == IrqIndex.Intx && set.Count == 0 && set.Flags.HasFlag(IrqSetFlags.DataNone))
+        {
+            DisableActive();
+            return 0;
+        }
+
+        if (Active is not (null or IrqIndex.Intx) || set.Start != 0 || set.Count != 1)
+            return Errno.EINVAL;
+        if (set.Flags.HasFlag(IrqSetFlags.DataEventFd))
+            return SetIntxTrigger(FirstEventFd(set));
+        if (Active is null)
+            return Errno.EINVAL;
+        if (IsMeant(set))
+            _intx.Loopback();
+        return 0;
+    }
+
+    private VfioResult<int> SetIntxTrigger(SafeFileHandle? eventFd)
+    {
+        if (eventFd is not null && HeldEventFds.Check(eventFd) is { IsSuccess: false } bad)
+            return bad.Error;
+        if (Active == IrqIndex.Intx)
+        {
+            _intx.SetTrigger(eventFd);
+            return 0;
+        }
+
+        var result = _intx.Enable(eventFd);
+        if (result.IsSuccess)
+            _active = (int)IrqIndex.Intx;
+        return new VfioResult<int>(result.Error);
+    }
+
+    private VfioResult<int> TriggerMessages(IrqIndex index, int count, in IrqSet set)
+    {
+        if (Active == index && set.Count == 0 && set.Flags.HasFlag(IrqSetFlags.DataNone))
+        {
+            DisableActive();
+            return 0;
+        }
+
+        if (Active is { } other && other != index)
+            return Errno.EINVAL;
+        int start = (int)set.Start, vectors = (int)set.Count;
+        if (!set.Flags.HasFlag(IrqSetFlags.DataEventFd))
+        {
+            if (Active is null)
+                return Errno.EINVAL;
+            _messages.Loopback(start, vectors, set.Flags.HasFlag(IrqSetFlags.DataBool) ? set.Bools[..vectors] : []);
+            return 0;
+        }
+
+        if (Active == index)
+            return _messages.SetBlock(start, vectors, set.EventFds);
+        var enabled = EnableMessages(index, start + vectors, count);
+        if (!enabled.IsSuccess || enabled.Value > 0)
+            return enabled;
+        var block = _messages.SetBlock(start, vectors, set.EventFds);
+        if (!block.IsSuccess)
+            DisableActive();
+        return block;
+    }
+
+    private VfioResult<int> EnableMessages(IrqIndex index, int vectors, int count)
+    {
+        var enabled = _messages.Enable(index, vectors, count);
+        if (!enabled.IsSuccess || enabled.Value > 0)
+            return enabled;
+        _active = (int)index;
+        if (index == IrqIndex.Msi)
+            _msiQueueMax = _messages.QueueMax;
+        _control.Enable(index, vectors);
+        return 0;
+    }
+
+    private void DisableActive()
+    {
+        switch (Active)
+        {
+            case IrqIndex.Intx:
+                _intx.Disable();
+                break;
+            case { } index:
+                _control.Disable(index);
+                _messages.Disable();
+                break;
+        }
+
+        _active = -1;
+    }
+
+    private static SafeFileHandle? FirstEventFd(in IrqSet set) => set.EventFds.IsEmpty ? null : set.EventFds[0];
+
+    private static bool IsMeant(in IrqSet set) => set.Flags.HasFlag(IrqSetFlags.DataNone) || set.Bools[0] != 0;
+}

@@ -1,0 +1,181 @@
+using Vfio.Core.Config;
+using Vfio.Core.Reset;
+
+namespace Vfio.Core.Regions;
+
+/// <summary>The regions of an open device. Reads and writes allocate nothing. Thread-safe. Source: the kernel's <c>vfio_pci_rdwr.c</c> and region info.</summary>
+/// <remarks>
+/// A client that was given a file cannot be made to give it back when memory decoding goes off or the function is reset, as the kernel's zap does to its
+/// mappings. So a BAR is mappable only in the areas whose accesses have no side effects, and the back end says which these are.
+/// </remarks>
+internal sealed class RegionTable
+{
+    private const int WidestMemory = 8, WidestIo = 4;
+    private readonly VirtualConfig _config;
+    private readonly AccessGate _gate;
+    private readonly Func<bool> _memoryEnabled;
+    private readonly FunctionBar?[] _bars = new FunctionBar?[RegionIndex.Rom];
+    private readonly RomRegion? _rom;
+    private readonly MsixTable _msix;
+    private readonly ulong _configSize;
+
+    public RegionTable(IPciFunction function, ConfigMap map, VirtualConfig config, AccessGate gate, Func<bool> memoryEnabled)
+    {
+        _config = config;
+        _gate = gate;
+        _memoryEnabled = memoryEnabled;
+        _configSize = (ulong)map.Size;
+        _msix = MsixTable.Of(function, map);
+        for (var i = 0; i < _bars.Length; i++)
+        {
+            if (function.Bar(i) is not { } bar)
+                continue;
+            var table = _msix.Bar == i ? _msix : default;
+            _bars[i] = new(bar, bar.Kind == BarKind.Io ? WidestIo : WidestMemory, table.Start, table.End);
+        }
+
+        _rom = function.Bar(RegionIndex.Rom) is { } rom ? new(function, rom) : null;
+    }
+
+    /// <summary>The regions that a variant has added.</summary>
+    public DeviceRegions Device { get; } = new();
+
+    public int Count => RegionIndex.FixedCount + Device.Count;
+
+    public VfioResult<RegionInfo> Info(int region)
+    {
+        switch (region)
+        {
+            case >= RegionIndex.Bar0 and <= RegionIndex.Bar5:
+                return _bars[region] is { } bar ? BarInfo(region, bar.Bar) : RegionInfo.Absent;
+            case RegionIndex.Rom:
+                return _rom is { HasImage: true } ? new RegionInfo { Size = _rom.Size, Flags = RegionFlags.Read } : RegionInfo.Absent;
+            case RegionIndex.Config:
+                return new RegionInfo { Size = _configSize, Flags = RegionFlags.Read | RegionFlags.Write };
+            default:
+                return Device.At(region) is { } device ? device.Info : Errno.EINVAL;
+        }
+    }
+
+    public VfioResult<RegionMapping> Map(int region)
+    {
+        var mapping = region is >= RegionIndex.Bar0 and <= RegionIndex.Bar5 ? Mapping(_bars[region]?.Bar) : Device.At(region)?.Mapping;
+        return mapping is { Areas.Count: > 0 } ? mapping : Errno.EINVAL;
+    }
+
+    public VfioResult<int> Read(int region, ulong offset, Span<byte> destination)
+    {
+        if (destination.IsEmpty)
+            return 0;
+        switch (region)
+        {
+            case >= RegionIndex.Bar0 and <= RegionIndex.Bar5:
+                return ReadBar(_bars[region], offset, destination);
+            case RegionIndex.Rom:
+                return ReadRom(offset, destination);
+            case RegionIndex.Config:
+                return _config.Read(offset, destination);
+            default:
+                if (Device.At(region) is not { } device || !device.Flags.HasFlag(RegionFlags.Read) || offset >= device.Size)
+                    return Errno.EINVAL;
+                return device.Read(offset, destination[..Fit(offset, destination.Length, device.Size)]);
+        }
+    }
+
+    public VfioResult<int> Write(int region, ulong offset, ReadOnlySpan<byte> source)
+    {
+        if (source.IsEmpty)
+            return 0;
+        switch (region)
+        {
+            case >= RegionIndex.Bar0 and <= RegionIndex.Bar5:
+                return WriteBar(_bars[region], offset, source);
+            case RegionIndex.Config:
+                return _config.Write(offset, source);
+            default:
+                if (Device.At(region) is not { } device || !device.Flags.HasFlag(RegionFlags.Write) || offset >= device.Size)
+                    return Errno.EINVAL;
+                return device.Write(offset, source[..Fit(offset, source.Length, device.Size)]);
+        }
+    }
+
+    private VfioResult<int> ReadBar(FunctionBar? bar, ulong offset, Span<byte> destination)
+    {
+        if (bar is null || offset >= bar.Bar.Size)
+            return Errno.EINVAL;
+        var count = Fit(offset, destination.Length, bar.Bar.Size);
+        _gate.EnterShared();
+        try
+        {
+            if (bar.IsMemory && !_memoryEnabled())
+                return Errno.EIO;
+            bar.Read(offset, destination[..count]);
+        }
+        finally
+        {
+            _gate.ExitShared();
+        }
+
+        return count;
+    }
+
+    private VfioResult<int> WriteBar(FunctionBar? bar, ulong offset, ReadOnlySpan<byte> source)
+    {
+        if (bar is null || offset >= bar.Bar.Size)
+            return Errno.EINVAL;
+        var count = Fit(offset, source.Length, bar.Bar.Size);
+        _gate.EnterShared();
+        try
+        {
+            if (bar.IsMemory && !_memoryEnabled())
+                return Errno.EIO;
+            bar.Write(offset, source[..count]);
+        }
+        finally
+        {
+            _gate.ExitShared();
+        }
+
+        return count;
+    }
+
+    private VfioResult<int> ReadRom(ulong offset, Span<byte> destination)
+    {
+        if (_rom is null || offset >= _rom.Size)
+            return Errno.EINVAL;
+        var count = Fit(offset, destination.Length, _rom.Size);
+        _gate.EnterShared();
+        try
+        {
+            // The kernel maps the ROM for each read, and a ROM that does not decode has no image to map.
+            if (!_rom.HasImage || !_memoryEnabled())
+                return Errno.ENOMEM;
+            _rom.Read(offset, destination[..count]);
+        }
+        finally
+        {
+            _gate.ExitShared();
+        }
+
+        return count;
+    }
+
+    private RegionInfo BarInfo(int index, IPciBar bar)
+    {
+        var info = new RegionInfo { Size = bar.Size, Flags = RegionFlags.Read | RegionFlags.Write };
+        if (Mapping(bar) is not { Areas.Count: > 0 } mapping)
+            return info;
+        var whole = mapping.Areas is [{ Offset: 0 } area] && area.Size >= bar.Size;
+        return info with
+        {
+            Flags = info.Flags | RegionFlags.Mmap,
+            SparseAreas = whole ? null : mapping.Areas,
+            MsixMappable = whole && index == _msix.Bar,
+        };
+    }
+
+    // I/O space is not memory: there is nothing to map, whatever a back end says.
+    private static RegionMapping? Mapping(IPciBar? bar) => bar is { Kind: not BarKind.Io } ? bar.Mapping : null;
+
+    private static int Fit(ulong offset, int count, ulong size) => (int)Math.Min((ulong)count, size - offset);
+}

@@ -1,0 +1,52 @@
+using Vfio.Core.Config;
+using static Vfio.Core.Config.HeaderRegisters;
+
+namespace Vfio.Core.Regions;
+
+/// <summary>The expansion ROM: its decoding is turned on for each read, as the kernel's <c>pci_map_rom</c> does.</summary>
+internal sealed class RomRegion
+{
+    private const int WidestAccess = 4;
+    private const uint Signature = 0xAA55;
+    private readonly Lock _decoding = new();
+    private readonly IPciFunction _function;
+    private readonly IPciBar _rom;
+    private readonly FunctionBar _bar;
+
+    /// <summary>Looks for an image; memory decoding must be on.</summary>
+    public RomRegion(IPciFunction function, IPciBar rom)
+    {
+        _function = function;
+        _rom = rom;
+        _bar = new(rom, WidestAccess, Math.Min(rom.ImageSize, rom.Size), rom.Size);
+        Span<byte> signature = stackalloc byte[2];
+        if (rom.Size >= (ulong)signature.Length)
+            Decode(0, signature);
+        HasImage = (signature[0] | ((uint)signature[1] << 8)) == Signature;
+    }
+
+    /// <summary>Whether the ROM holds a valid image; if not, the region is empty, though its register is sized.</summary>
+    public bool HasImage { get; }
+
+    public ulong Size => _rom.Size;
+
+    /// <summary>Reads; the range is inside the ROM and memory decoding is on.</summary>
+    public void Read(ulong offset, Span<byte> destination) => Decode(offset, destination);
+
+    private void Decode(ulong offset, Span<byte> destination)
+    {
+        lock (_decoding)
+        {
+            var register = _function.ReadConfig(HeaderRegisters.Rom, 4);
+            _function.WriteConfig(HeaderRegisters.Rom, 4, register | RomEnable);
+            try
+            {
+                _bar.Read(offset, destination);
+            }
+            finally
+            {
+                _function.WriteConfig(HeaderRegisters.Rom, 4, register);
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+namespace Vfio.Core.Reset;
+
+/// <summary>
+/// The kernel's <c>memory_lock</c>: accesses share it, and what turns memory off, changes the power state or resets holds it alone. Entering shared is
+/// one interlocked instruction; it waits only while somebody holds the gate alone. A reset may hold it across an await.
+/// </summary>
+[System.Diagnostics.CodeAnalysis.SuppressMessage(
+    "Design", "CA1001", Justification = "A SemaphoreSlim whose wait handle is never asked for holds nothing that needs disposing.")]
+internal sealed class AccessGate
+{
+    private const int Alone = int.MinValue;
+    private static readonly TimeSpan CancelAgain = TimeSpan.FromMilliseconds(10);
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly object _changed = new();
+
+    // The sign bit: somebody holds the gate alone, or waits to. The rest: how many share it.
+    private int _state;
+    private int _owner;
+
+    /// <summary>Begins an access.</summary>
+    public void EnterShared()
+    {
+        if (Interlocked.Increment(ref _state) <= 0)
+            WaitForShared();
+    }
+
+    /// <summary>Ends an access.</summary>
+    public void ExitShared()
+    {
+        if (Interlocked.Decrement(ref _state) != Alone)
+            return;
+        lock (_changed)
+            Monitor.PulseAll(_changed);
+    }
+
+    /// <summary>Waits until every access has ended, and keeps others out.</summary>
+    /// <param name="cancelTransfers">As for <see cref="CloseAsync"/>; null to wait for transfers.</param>
+    /// <returns>False if this thread holds the gate alone already, and then does not leave it a second time.</returns>
+    public bool EnterAlone(Action? cancelTransfers = null)
+    {
+        if (IsOwner)
+            return false;
+        _turn.Wait();
+        Drain(cancelTransfers);
+        BeginOwner();
+        return true;
+    }
+
+    /// <summary>Leaves the gate after <see cref="EnterAlone"/>.</summary>
+    /// <param name="entered">What it returned.</param>
+    public void ExitAlone(bool entered)
+    {
+        if (!entered)
+            return;
+        EndOwner(0);
+        Open();
+    }
+
+    /// <summary>As <see cref="EnterAlone"/>, to be held across awaits: no thread owns it until one calls <see cref="BeginOwner"/>.</summary>
+    /// <param name="cancelTransfers">Called while accesses are still under way: one may be waiting for a transfer whose other side waits for us.</param>
+    /// <param name="cancellationToken">Gives up waiting for another that holds the gate alone.</param>
+    public async ValueTask CloseAsync(Action cancelTransfers, CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        Drain(cancelTransfers);
+    }
+
+    /// <summary>Ends <see cref="CloseAsync"/>.</summary>
+    public void Open()
+    {
+        lock (_changed)
+        {
+            Interlocked.And(ref _state, int.MaxValue);
+            Monitor.PulseAll(_changed);
+        }
+
+        _turn.Release();
+    }
+
+    /// <summary>This thread speaks for whoever holds the gate alone: its accesses pass. For the hooks of a variant.</summary>
+    /// <returns>Who did before: for <see cref="EndOwner"/>.</returns>
+    public int BeginOwner() => Interlocked.Exchange(ref _owner, Environment.CurrentManagedThreadId);
+
+    /// <summary>Ends <see cref="BeginOwner"/>.</summary>
+    /// <param name="before">What it returned.</param>
+    public void EndOwner(int before) => Volatile.Write(ref _owner, before);
+
+    /// <summary>Whether this thread holds the gate alone.</summary>
+    public bool IsOwner => Volatile.Read(ref _owner) == Environment.CurrentManagedThreadId;
+
+    private void WaitForShared()
+    {
+        // The count that was taken stands: whoever holds the gate alone has no other accesses to mind.
+        while (!IsOwner)
+        {
+            ExitShared();
+            lock (_changed)
+            {
+                while (Volatile.Read(ref _state) < 0)
+                    Monitor.Wait(_changed);
+            }
+
+            if (Interlocked.Increment(ref _state) > 0)
+                return;
+        }
+    }
+
+    private void Drain(Action? cancelTransfers)
+    {
+        Interlocked.Or(ref _state, Alone);
+        lock (_changed)
+        {
+            while (Volatile.Read(ref _state) != Alone)
+            {
+                if (cancelTransfers is null)
+                {
+                    Monitor.Wait(_changed);
+                    continue;
+                }
+
+                cancelTransfers();
+                // An access that was under way may begin another transfer, so once is not enough.
+                Monitor.Wait(_changed, CancelAgain);
+            }
+        }
+    }
+}

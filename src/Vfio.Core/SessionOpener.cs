@@ -1,0 +1,61 @@
+using Microsoft.Extensions.Logging;
+using Vfio.Core.Config;
+using Vfio.Core.Features;
+using Vfio.Core.Reset;
+using static Vfio.Core.Config.HeaderRegisters;
+
+namespace Vfio.Core;
+
+/// <summary>Brings a function up for a client: the kernel's <c>vfio_pci_core_enable</c>, in its order.</summary>
+internal sealed class SessionOpener(IPciFunction function, ILogger logger, VfToken token)
+{
+    /// <summary>Opens.</summary>
+    /// <returns>ENODEV: nothing answers. EINVAL: not a type 0 header. EAGAIN: the reset was refused for now.</returns>
+    public async ValueTask<VfioResult<CoreSession>> OpenAsync(IDmaSpace dma, IPciResetHooks hooks, CancellationToken cancellationToken)
+    {
+        const int RevisionAndClass = 8;
+        if (function.ReadConfig(RevisionAndClass, 4) == uint.MaxValue)
+            return Errno.ENODEV;
+        if ((function.ReadConfig(HeaderType, 1) & HeaderTypeMask) != 0)
+            return Errno.EINVAL;
+        var map = new ConfigMapBuilder(function, logger);
+        map.Build();
+        var gate = new AccessGate();
+        var notifier = new ResetNotifier(gate, hooks);
+        var power = new PowerControl(function, map.Map, notifier);
+        await gate.CloseAsync(dma.CancelTransfers, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            power.Set(PowerControl.D0);
+            // Decoding on for the BARs that are there, and no bus mastering before the client asks for it.
+            function.WriteConfig(Command, 2, (function.ReadConfig(Command, 2) & ~CommandMaster) | Decoding());
+            var reset = await new FunctionReset(function, map.Map, power, notifier).RunAsync(ResetCause.Open, cancellationToken).ConfigureAwait(false);
+            if (reset.Error == Errno.EAGAIN)
+                return Errno.EAGAIN;
+            if (!reset.IsSuccess && logger.IsEnabled(LogLevel.Information))
+                logger.LogInformation("{Function}: no reset at open: {Error}", function.Address, reset.Error);
+            ClearIntxDisable();
+            function.ConnectDma(dma);
+            return new CoreSession(function, logger, gate, notifier, power, dma, reset.IsSuccess, token);
+        }
+        finally
+        {
+            gate.Open();
+        }
+    }
+
+    private uint Decoding()
+    {
+        uint decoding = 0;
+        for (var i = RegionIndex.Bar0; i <= RegionIndex.Bar5; i++)
+            decoding |= function.Bar(i) is { } bar ? (bar.Kind == BarKind.Io ? CommandIo : CommandMemory) : 0;
+        return decoding;
+    }
+
+    private void ClearIntxDisable()
+    {
+        var command = function.ReadConfig(Command, 2);
+        if ((command & CommandIntxDisable) != 0)
+            function.WriteConfig(Command, 2, command & ~CommandIntxDisable);
+    }
+}
