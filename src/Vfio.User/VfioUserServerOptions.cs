@@ -1,6 +1,6 @@
 namespace Vfio.User;
 
-/// <summary>How a <see cref="VfioUserServer"/> serves. The defaults suit the known clients; source: reference of the protocol's peers, docs/vfio-user.</summary>
+/// <summary>How a <see cref="VfioUserServer"/> serves. The defaults suit the known clients; what they need of a server was observed on each of them.</summary>
 public sealed class VfioUserServerOptions
 {
     /// <summary>A word for people: it names the serving thread (<c>vfio-user:NAME</c>) and stands in every log line. The endpoint by default.</summary>
@@ -29,4 +29,19 @@ public sealed class VfioUserServerOptions
 
     /// <summary>The clock of the time-outs above.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    internal void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxDmaMaps, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(MaxDmaMaps, Wire.Limits.DmaMaps);
+        ThrowIfNegative(NegotiationTimeout, nameof(NegotiationTimeout));
+        ThrowIfNegative(ReplyDeadline, nameof(ReplyDeadline));
+        ThrowIfNegative(TransferTimeout, nameof(TransferTimeout));
+    }
+
+    private static void ThrowIfNegative(TimeSpan value, string name)
+    {
+        if (value != Timeout.InfiniteTimeSpan)
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.Zero, name);
+    }
 }

@@ -1,0 +1,60 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using Vfio.Native;
+
+namespace Vfio.User.Dma;
+
+/// <summary>
+/// A range of a file that the client can shorten at any time: it is read and written by calls, which then fail, where a touch of mapped memory would kill
+/// the process by SIGBUS.
+/// </summary>
+internal sealed unsafe class FileMap(ulong iova, ulong size, DmaAccess access, SafeFileHandle file, long offset) : ClientMap(iova, size, access, null)
+{
+    protected override VfioResult Read(ulong iova, Span<byte> destination)
+    {
+        fixed (byte* bytes = destination)
+        {
+            for (var done = 0; done < destination.Length;)
+            {
+                var count = Libc.pread(file, bytes + done, (nuint)(destination.Length - done), Position(iova, done));
+                if (!Advance(count, ref done, out var error))
+                    return error;
+            }
+        }
+
+        return VfioResult.Success;
+    }
+
+    protected override VfioResult Write(ulong iova, ReadOnlySpan<byte> source)
+    {
+        fixed (byte* bytes = source)
+        {
+            for (var done = 0; done < source.Length;)
+            {
+                var count = Libc.pwrite(file, bytes + done, (nuint)(source.Length - done), Position(iova, done));
+                if (!Advance(count, ref done, out var error))
+                    return error;
+            }
+        }
+
+        return VfioResult.Success;
+    }
+
+    protected override void OnUnmapped() => file.Dispose();
+
+    private long Position(ulong iova, int done) => offset + (long)(iova - Iova) + done;
+
+    private static bool Advance(nint count, ref int done, out Errno error)
+    {
+        error = Errno.None;
+        if (count > 0)
+        {
+            done += (int)count;
+            return true;
+        }
+
+        // Nothing to read: the file has been shortened.
+        error = count == 0 ? Errno.EFAULT : (Errno)Marshal.GetLastPInvokeError();
+        return error == Errno.EINTR;
+    }
+}

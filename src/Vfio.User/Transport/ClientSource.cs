@@ -1,0 +1,53 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Vfio.User.Transport;
+
+/// <summary>Where clients come from, one after the other.</summary>
+internal abstract class ClientSource : IDisposable
+{
+    /// <summary>Waits for the next client.</summary>
+    /// <param name="wake">Ends the wait.</param>
+    /// <param name="error">EMFILE and the like: no client can be had now, and it is worth trying again later. None otherwise.</param>
+    /// <returns>Its socket; null if there is none (any more).</returns>
+    public abstract SafeFileHandle? Accept(WakeEvent wake, out Errno error);
+
+    public abstract void Dispose();
+
+    /// <summary>Opens an endpoint.</summary>
+    /// <exception cref="VfioException">It cannot be had.</exception>
+    public static ClientSource Open(VfioUserEndpoint endpoint)
+    {
+        if (endpoint.SocketPath is { } path)
+            return SocketPath.Listen(path);
+        var socket = endpoint.Socket!;
+        if (SocketOption.Get(socket, Native.Libc.SO_DOMAIN) != Native.Libc.AF_UNIX || SocketOption.Get(socket, Native.Libc.SO_TYPE) != Native.Libc.SOCK_STREAM)
+            throw new VfioException(Errno.EINVAL, $"{endpoint} is no unix stream socket");
+        return SocketOption.Get(socket, Native.Libc.SO_ACCEPTCONN) != 0 ? new ListeningSocket(socket, null) : new ConnectedSocket(socket);
+    }
+
+    private sealed class ConnectedSocket(SafeFileHandle socket) : ClientSource
+    {
+        private SafeFileHandle? _socket = socket;
+
+        public override SafeFileHandle? Accept(WakeEvent wake, out Errno error)
+        {
+            error = Errno.None;
+            return Interlocked.Exchange(ref _socket, null);
+        }
+
+        public override void Dispose() => _socket?.Dispose();
+    }
+}
+
+/// <summary>getsockopt of an integer at the level of the socket.</summary>
+internal static unsafe class SocketOption
+{
+    /// <exception cref="VfioException">It is no socket.</exception>
+    public static int Get(SafeFileHandle socket, int option)
+    {
+        int value;
+        var length = (uint)sizeof(int);
+        return Native.Libc.getsockopt(socket, Native.Libc.SOL_SOCKET, option, &value, &length) == 0
+            ? value : throw VfioException.FromLibc("getsockopt: not a socket");
+    }
+}

@@ -1,0 +1,36 @@
+using System.Runtime.InteropServices;
+
+namespace Vfio.User.Transport;
+
+/// <summary>Memory that the kernel is given pointers into: it does not move, and grows when asked. Not thread-safe.</summary>
+internal sealed unsafe class NativeBuffer : IDisposable
+{
+    public NativeBuffer(int capacity)
+    {
+        Capacity = capacity;
+        Address = (byte*)NativeMemory.AllocZeroed((nuint)capacity);
+    }
+
+    public byte* Address { get; private set; }
+
+    public int Capacity { get; private set; }
+
+    /// <summary>Makes room, zeroed (a device that fills less than it says must not show a client the process's memory); what was inside is kept.</summary>
+    public void EnsureCapacity(int capacity)
+    {
+        if (capacity <= Capacity)
+            return;
+        Address = (byte*)NativeMemory.Realloc(Address, (nuint)capacity);
+        Span(Capacity, capacity - Capacity).Clear();
+        Capacity = capacity;
+    }
+
+    public Span<byte> Span(int offset, int length) => new(Address + offset, length);
+
+    public void Dispose()
+    {
+        NativeMemory.Free(Address);
+        Address = null;
+        Capacity = 0;
+    }
+}

@@ -1,0 +1,30 @@
+namespace Vfio.User.Wire;
+
+/// <summary>The numbers that both sides agree on by the VERSION message, and those of them that this server announces.</summary>
+internal static class Limits
+{
+    public const ushort Major = 0;
+
+    /// <summary>The newest minor that any peer speaks; the smaller of both sides' counts.</summary>
+    public const ushort Minor = 2;
+
+    /// <summary>Bytes of data in one message, in either direction.</summary>
+    public const uint DataTransfer = 1 << 20;
+
+    /// <summary>A message with that much data, and the largest structure before it (as libvfio-user has it).</summary>
+    public const uint Message = DataTransfer + 32;
+
+    /// <summary>Descriptors that a client should send in one message; more are taken all the same. QEMU refuses a server that says more.</summary>
+    public const int MessageDescriptors = 16;
+
+    /// <summary>QEMU refuses a server that says more.</summary>
+    public const int DmaMaps = 65535;
+
+    public const uint PageSize = 4096;
+
+    /// <summary>QEMU receives the VERSION reply into the buffer that its 214-byte request was in; a longer one ends it.</summary>
+    public const int VersionReply = 214;
+
+    /// <summary>QEMU loses the rest of a reply that its socket buffer has no room for, so that the data of one DMA_READ stays well below it.</summary>
+    public const int DmaChunk = 64 << 10;
+}
