@@ -1,0 +1,4 @@
+using Vfio;
+using Vfio.Plugin.Nvme;
+
+[assembly: VfioPlugin(typeof(NvmeVariantDriver))]

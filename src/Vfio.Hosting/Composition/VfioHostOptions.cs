@@ -1,0 +1,17 @@
+namespace Vfio.Hosting;
+
+/// <summary>How a host treats drivers and plugins.</summary>
+public sealed class VfioHostOptions
+{
+    /// <summary>Directories that hold one folder for each plugin, in load order.</summary>
+    public IList<string> PluginDirectories { get; } = [];
+
+    /// <summary>Whether plugins are loaded so that they could be unloaded; costs speed. False by default.</summary>
+    public bool UnloadablePlugins { get; set; }
+
+    /// <summary>How long a driver may take to be created, or to look at a function, before it is skipped. 5 seconds by default.</summary>
+    public TimeSpan ProbeTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a device may take to open, reset or close before it is taken for broken. 30 seconds by default.</summary>
+    public TimeSpan OperationTimeout { get; set; } = TimeSpan.FromSeconds(30);
+}

@@ -1,0 +1,31 @@
+namespace Vfio.Hosting;
+
+/// <summary>A device that is served over vfio-user until this is disposed.</summary>
+public sealed class ServedDevice : IAsyncDisposable
+{
+    private readonly Func<ValueTask> _stop;
+
+    internal ServedDevice(VfioDevice device, string driver, string? degraded, Task completion, Func<ValueTask> stop)
+    {
+        Device = device;
+        Driver = driver;
+        Degraded = degraded;
+        Completion = completion;
+        _stop = stop;
+    }
+
+    /// <summary>The device; its front end opens and closes it.</summary>
+    public VfioDevice Device { get; }
+
+    /// <summary>The driver that serves it.</summary>
+    public string Driver { get; }
+
+    /// <summary>What is missing of what the driver could do; null if nothing is.</summary>
+    public string? Degraded { get; }
+
+    /// <summary>Ends when the serving does; failed if the endpoint broke.</summary>
+    public Task Completion { get; }
+
+    /// <summary>Ends the serving, closes the device and gives the function back.</summary>
+    public ValueTask DisposeAsync() => _stop();
+}

@@ -1,0 +1,35 @@
+using System.Runtime.InteropServices;
+
+namespace Vfio.Hosting;
+
+internal sealed partial class VfioHost
+{
+    public HostDescription Describe()
+        => new(
+            VfioContract.Version.ToString(),
+            $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription} {RuntimeInformation.OSArchitecture}",
+            [.. _functions.Select(Describe)],
+            Drivers,
+            Plugins);
+
+    private FunctionDescription Describe(HostedFunction hosted)
+    {
+        var function = hosted.Function;
+        return new(
+            function.Address.ToString(),
+            function.Id.ToString(),
+            hosted.Source.Name,
+            function.Model,
+            function.PhysicalFunction?.ToString(),
+            _controllers.Of(function.Address)?.Address.ToString(),
+            hosted.Bound is { } bound
+                ? new(
+                    bound.Driver,
+                    bound.Degraded,
+                    bound.Device.Profiles?.Current ?? IProfiles.Native,
+                    hosted.Use,
+                    bound.Device.Fault,
+                    [.. bound.Device.Describe()])
+                : null);
+    }
+}

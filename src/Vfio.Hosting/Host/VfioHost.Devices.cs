@@ -1,0 +1,123 @@
+using Microsoft.Extensions.Logging;
+using Vfio.User;
+
+namespace Vfio.Hosting;
+
+// Lending devices: in this process, or to the clients of an endpoint.
+internal sealed partial class VfioHost
+{
+    public async ValueTask<OpenedDevice> OpenAsync(PciAddress function, DeviceOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new();
+        await StartAsync(cancellationToken).ConfigureAwait(false);
+        var hosted = HostedFunctions.Get(_functions, function);
+        var bound = await hosted.AcquireAsync(_matcher, options.Driver, "opened in process", cancellationToken).ConfigureAwait(false);
+        try
+        {
+            SelectProfile(function, bound, options.Profile);
+            var dma = options.Dma ?? new DmaSpace();
+            var result = await bound.Device.OpenAsync(new() { Dma = dma }, cancellationToken).ConfigureAwait(false);
+            if (!result.IsSuccess)
+                throw new VfioException(result.Error, $"{function}: driver {bound.Driver} did not open it: {WhyNot(bound, result.Error)}");
+            OpenedDevice? opened = null;
+            opened = new(bound.Device, bound.Driver, bound.Degraded, dma, () => CloseAsync(hosted, bound, opened!));
+            _lending.Add(opened);
+            return opened;
+        }
+        catch
+        {
+            hosted.Release();
+            throw;
+        }
+    }
+
+    public async ValueTask<ServedDevice> ServeAsync(
+        PciAddress function, VfioUserEndpoint endpoint, DeviceOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new();
+        if (options.Dma is not null)
+            throw new ArgumentException("the client of a served device brings the memory", nameof(options));
+        await StartAsync(cancellationToken).ConfigureAwait(false);
+        var hosted = HostedFunctions.Get(_functions, function);
+        var bound = await hosted.AcquireAsync(_matcher, options.Driver, $"served on {endpoint}", cancellationToken).ConfigureAwait(false);
+        var stop = new CancellationTokenSource();
+        Task? completion = null;
+        try
+        {
+            SelectProfile(function, bound, options.Profile);
+            var server = new VfioUserServer(bound.Device, _serverOptions, _loggers.CreateLogger<VfioUserServer>());
+            completion = ServeToTheEndAsync(server.RunAsync(endpoint, stop.Token), hosted);
+            await Task.WhenAny(server.Listening, completion).WaitAsync(cancellationToken).ConfigureAwait(false);
+
+            // One that ended before it listened has failed, or was given a client that is gone already.
+            if (completion.IsCompleted)
+                await completion.ConfigureAwait(false);
+        }
+        catch
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+            if (completion is null)
+                hosted.Release();
+            else
+                await completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw;
+        }
+
+        ServedDevice? served = null;
+        served = new(bound.Device, bound.Driver, bound.Degraded, completion, () => StopAsync(served!, stop));
+        _lending.Add(served);
+        _ = completion.ContinueWith(_ => _lending.Remove(served), TaskScheduler.Default);
+        return served;
+    }
+
+    private static async Task ServeToTheEndAsync(Task running, HostedFunction hosted)
+    {
+        try
+        {
+            await running.ConfigureAwait(false);
+        }
+        finally
+        {
+            hosted.Release();
+        }
+    }
+
+    private async ValueTask StopAsync(ServedDevice served, CancellationTokenSource stop)
+    {
+        _lending.Remove(served);
+        await stop.CancelAsync().ConfigureAwait(false);
+
+        // What went wrong with the endpoint is for whoever awaits the completion; stopping is done either way.
+        await served.Completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async ValueTask CloseAsync(HostedFunction hosted, BoundDevice bound, OpenedDevice opened)
+    {
+        _lending.Remove(opened);
+        try
+        {
+            await bound.Device.CloseAsync(ResetCause.Close).ConfigureAwait(false);
+        }
+        finally
+        {
+            hosted.Release();
+        }
+    }
+
+    private static void SelectProfile(PciAddress function, BoundDevice bound, string? profile)
+    {
+        if (profile is null)
+            return;
+        var profiles = bound.Device.Profiles;
+        var result = profiles is not null ? profiles.Select(profile) : profile == IProfiles.Native ? VfioResult.Success : Errno.EINVAL;
+        if (!result.IsSuccess)
+        {
+            throw new VfioException(
+                result.Error,
+                $"{function}: profile '{profile}' cannot be chosen ({result.Error}); available: {string.Join(", ", profiles?.Available ?? [IProfiles.Native])}");
+        }
+    }
+
+    private static string WhyNot(BoundDevice bound, Errno error)
+        => bound.Device.Fault ?? (bound.Degraded is { } degraded ? $"{degraded} ({error})" : error.ToString());
+}

@@ -1,0 +1,93 @@
+using System.CommandLine;
+using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
+using Vfio.Hosting;
+using Vfio.Simulation;
+using Vfio.Tool.Output;
+
+namespace Vfio.Tool.Commands;
+
+/// <summary><c>vfio serve</c></summary>
+internal static class ServeCommand
+{
+    public static Command Create(GlobalOptions options, Terminal terminal)
+    {
+        var function = new Argument<string?>("function")
+        {
+            Description = "A PCI address, or the unique end of one.", HelpName = "FUNCTION", Arity = ArgumentArity.ZeroOrOne,
+        };
+        var path = new Option<string?>("--socket-path", "--socket") { Description = "The socket that clients connect to.", HelpName = "PATH" };
+        var fd = new Option<int?>("--fd") { Description = "A listening or connected socket that was inherited, instead.", HelpName = "N" };
+        var pairs = new Option<string[]>("--serve") { Description = "One more function and its socket. Repeatable.", HelpName = "FUNCTION=PATH" };
+        var driver = new Option<string?>("--driver") { Description = "The driver to serve with, instead of the best one.", HelpName = "NAME" };
+        var profile = new Option<string?>("--profile") { Description = "The profile to choose first.", HelpName = "NAME" };
+        var poll = new Option<int?>("--poll") { Description = "Drive simulated devices by polling, on this CPU.", HelpName = "CPU" };
+        var ready = new Option<int?>("--ready-fd") { Description = "Gets a line, and is closed, once clients are accepted.", HelpName = "N" };
+        var command = new Command("serve", "Serves functions over vfio-user until SIGTERM or SIGINT.")
+        {
+            function, path, fd, pairs, driver, profile, poll, ready,
+        };
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var targets = ServeTarget.From(
+                parsed.GetValue(function), parsed.GetValue(path), parsed.GetValue(fd), parsed.GetValue(pairs) ?? []);
+            var device = new DeviceOptions { Driver = parsed.GetValue(driver), Profile = parsed.GetValue(profile) };
+            var simulation = new SimulationOptions { PollCpu = parsed.GetValue(poll) };
+            try
+            {
+                await using var session = await Session.StartAsync(
+                    parsed, options, terminal, LogLevel.Information, simulation, cancellationToken).ConfigureAwait(false);
+                await ServeAsync(session.Host, targets, device, parsed.GetValue(ready), terminal, cancellationToken).ConfigureAwait(false);
+                return ExitCode.Done;
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                // Being told to stop is how serving ends.
+                return ExitCode.Done;
+            }
+        });
+        return command;
+    }
+
+    private static async Task ServeAsync(
+        IVfioHost host, IReadOnlyList<ServeTarget> targets, DeviceOptions options, int? readyFd, Terminal terminal, CancellationToken cancellationToken)
+    {
+        var served = new List<ServedDevice>();
+        try
+        {
+            foreach (var target in targets)
+            {
+                var function = host.Find(target.Function);
+                var device = await host.ServeAsync(function.Address, target.Endpoint, options, cancellationToken).ConfigureAwait(false);
+                served.Add(device);
+                if (device.Degraded is { } degraded)
+                    await terminal.Error.WriteLineAsync($"vfio: {function.Address} is degraded: {degraded}").ConfigureAwait(false);
+                await terminal.Out.WriteLineAsync($"serving {function.Address} on {target.Place}").ConfigureAwait(false);
+                await terminal.Out.FlushAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            if (readyFd is { } fd)
+                SignalReady(fd);
+
+            // All of them end when they are told to; one that ends before has a fault that ends the others, or had one client and served it.
+            var running = served.Select(s => s.Completion).ToList();
+            while (running.Count > 0)
+            {
+                var ended = await Task.WhenAny(running).WaitAsync(cancellationToken).ConfigureAwait(false);
+                await ended.ConfigureAwait(false);
+                running.Remove(ended);
+            }
+        }
+        finally
+        {
+            foreach (var device in served)
+                await device.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private static void SignalReady(int fd)
+    {
+        using var stream = new FileStream(new SafeFileHandle(fd, ownsHandle: true), FileAccess.Write, bufferSize: 0);
+        stream.Write("\n"u8);
+    }
+}
