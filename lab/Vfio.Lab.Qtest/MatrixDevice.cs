@@ -9,7 +9,7 @@ namespace Vfio.Lab.Qtest;
 /// A device that does nothing but show what reaches it: scratch registers, a register that keeps its writer waiting, one that raises a vector, a copy
 /// engine between guest memory and its own, and a memory BAR of which two pages may be mapped.
 /// </summary>
-internal sealed unsafe class MatrixDevice : IFunctionDevice, IDisposable
+internal sealed class MatrixDevice : IFunctionDevice, IDisposable
 {
     /// <summary>Registers of BAR 0.</summary>
     internal const ulong ScratchSize = 0x100;
@@ -20,10 +20,10 @@ internal sealed unsafe class MatrixDevice : IFunctionDevice, IDisposable
     /// <summary>What the copy engine is told to do, and what it says.</summary>
     internal const uint FromGuest = 1, ToGuest = 2, Idle = 0, Done = 1, Failed = 0x80000000;
 
-    private readonly Channel<(uint Command, TaskCompletionSource? Rest)> _work = Channel.CreateUnbounded<(uint, TaskCompletionSource?)>();
+    private readonly Channel<(uint Command, TaskCompletionSource? Rested)> _work = Channel.CreateUnbounded<(uint, TaskCompletionSource?)>();
     private readonly byte[] _scratch = new byte[ScratchSize];
     private readonly RegionMapping _memory;
-    private readonly byte* _pages;
+    private readonly unsafe byte* _pages;
     private readonly bool _mapped;
     private readonly Task _engine;
     private ulong _address;
@@ -31,7 +31,7 @@ internal sealed unsafe class MatrixDevice : IFunctionDevice, IDisposable
     private volatile uint _status;
 
     /// <param name="mapped">Whether the two pages of BAR 2 may be mapped.</param>
-    internal MatrixDevice(bool mapped)
+    internal unsafe MatrixDevice(bool mapped)
     {
         _mapped = mapped;
         var file = Libc.memfd_create("matrix", Libc.MFD_CLOEXEC | Libc.MFD_ALLOW_SEALING);
@@ -68,7 +68,7 @@ internal sealed unsafe class MatrixDevice : IFunctionDevice, IDisposable
     internal int Resets { get; private set; }
 
     /// <summary>A byte of BAR 2, as the device sees it.</summary>
-    internal ref byte Page(ulong offset) => ref _pages[offset];
+    internal unsafe ref byte Page(ulong offset) => ref _pages[offset];
 
     public RegionMapping? Mapping(int bar) => _mapped && bar == MemoryBar ? _memory : null;
 
@@ -76,7 +76,7 @@ internal sealed unsafe class MatrixDevice : IFunctionDevice, IDisposable
     {
     }
 
-    public ulong ReadRegister(int bar, ulong offset, int width)
+    public unsafe ulong ReadRegister(int bar, ulong offset, int width)
     {
         if (bar == MemoryBar)
         {
@@ -93,7 +93,7 @@ internal sealed unsafe class MatrixDevice : IFunctionDevice, IDisposable
         return offset == DmaStatus ? _status : 0;
     }
 
-    public void WriteRegister(int bar, ulong offset, int width, ulong value)
+    public unsafe void WriteRegister(int bar, ulong offset, int width, ulong value)
     {
         if (bar == MemoryBar)
         {
@@ -144,7 +144,7 @@ internal sealed unsafe class MatrixDevice : IFunctionDevice, IDisposable
         Resets++;
     }
 
-    public void Dispose()
+    public unsafe void Dispose()
     {
         _work.Writer.Complete();
         _engine.GetAwaiter().GetResult();
@@ -156,16 +156,16 @@ internal sealed unsafe class MatrixDevice : IFunctionDevice, IDisposable
 
     private async Task RunAsync()
     {
-        await foreach (var (command, rest) in _work.Reader.ReadAllAsync().ConfigureAwait(false))
+        await foreach (var (command, rested) in _work.Reader.ReadAllAsync().ConfigureAwait(false))
         {
-            if (rest is null)
+            if (rested is null)
             {
                 var bytes = Buffer.AsSpan(0, (int)_length);
                 var result = command == FromGuest ? Dma.Read(_address, bytes) : Dma.Write(_address, bytes);
                 _status = result.IsSuccess ? Done : Failed | (uint)result.Error;
             }
 
-            rest?.SetResult();
+            rested?.SetResult();
         }
     }
 

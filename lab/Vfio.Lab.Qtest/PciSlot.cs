@@ -6,7 +6,7 @@ namespace Vfio.Lab.Qtest;
 internal sealed class PciSlot(QemuMachine machine, int slot)
 {
     /// <summary>Where the firmware that is not there would have put the BARs.</summary>
-    private const ulong FirstAddress = 0xE0000000;
+    private const ulong FirstAddress = 0xE0000000, FirstPort = 0xC000;
 
     private readonly Dictionary<int, ulong> _bars = [];
 
@@ -34,8 +34,7 @@ internal sealed class PciSlot(QemuMachine machine, int slot)
     /// <summary>Sizes the BARs as firmware does, places them, and turns decoding and bus mastering on.</summary>
     public async Task PlaceBarsAsync()
     {
-        var memory = FirstAddress;
-        ulong port = 0xC000;
+        ulong memory = FirstAddress, port = FirstPort;
         for (var bar = 0; bar < 6; bar++)
         {
             var register = 0x10 + (4 * bar);
@@ -45,11 +44,13 @@ internal sealed class PciSlot(QemuMachine machine, int slot)
                 continue;
             var io = (answer & 1) != 0;
             var size = (ulong)(~(answer & (io ? ~3u : ~15u)) + 1);
-            ref var next = ref io ? ref port : ref memory;
-            next = (next + size - 1) & ~(size - 1);
-            _bars[bar] = next;
-            await WriteConfigAsync(register, (uint)next);
-            next += size;
+            var address = ((io ? port : memory) + size - 1) & ~(size - 1);
+            _bars[bar] = address;
+            await WriteConfigAsync(register, (uint)address);
+            if (io)
+                port = address + size;
+            else
+                memory = address + size;
             if (!io && (answer & 4) != 0)
                 await WriteConfigAsync(0x10 + (4 * ++bar), 0);
         }
