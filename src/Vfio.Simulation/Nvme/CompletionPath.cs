@@ -1,0 +1,158 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Vfio.Simulation.Nvme.Layout;
+using Vfio.Simulation.Nvme.Queues;
+using Vfio.Simulation.Pci;
+
+namespace Vfio.Simulation.Nvme;
+
+/// <summary>
+/// How completions reach the host: now; later, for commands that wait for another controller; or once the function may master the bus again. Used by
+/// the controller's thread alone.
+/// </summary>
+internal sealed class CompletionPath(FunctionDma dma, FunctionInterrupts interrupts, Action fail)
+{
+    private readonly List<CompletionQueue> _unannounced = [];
+    private readonly List<Deferred> _deferred = [];
+    private readonly Queue<(CompletionQueue Queue, CompletionEntry Entry)> _held = new();
+
+    /// <summary>Completes a command for which a slot is free.</summary>
+    internal void Complete(SubmissionQueue queue, ushort commandId, in CommandResult result)
+    {
+        if (result.IsOutstanding)
+            return;
+        if (result.Later is { } later)
+        {
+            queue.Completion.Reserved++;
+            _deferred.Add(new(queue, commandId, later));
+            return;
+        }
+
+        var entry = new CompletionEntry
+        {
+            Dword0 = result.Dword0,
+            SubmissionHead = (ushort)queue.Head,
+            SubmissionId = (ushort)queue.Id,
+            CommandId = commandId,
+            StatusPhase = (ushort)(result.Status.Value << 1),
+        };
+        if (_held.Count > 0)
+            Hold(queue.Completion, entry);
+        else
+            Post(queue.Completion, entry);
+    }
+
+    /// <summary>Completes a command that no slot was kept for.</summary>
+    /// <returns>False: the queue is full now.</returns>
+    internal bool TryComplete(SubmissionQueue queue, ushort commandId, in CommandResult result)
+    {
+        if (queue.Completion.Room <= 0)
+            return false;
+        Complete(queue, commandId, result);
+        return true;
+    }
+
+    /// <summary>Completes what waited for another controller.</summary>
+    internal bool FinishDeferred()
+    {
+        var finished = false;
+        for (var i = _deferred.Count - 1; i >= 0; i--)
+        {
+            var (queue, id, later) = _deferred[i];
+            if (!later.IsCompleted)
+                continue;
+            _deferred.RemoveAt(i);
+            queue.Completion.Reserved--;
+            Complete(queue, id, later.IsCompletedSuccessfully ? later.Result : NvmeStatus.InternalError);
+            finished = true;
+        }
+
+        return finished;
+    }
+
+    /// <summary>Posts what could not be posted while the function was not to master the bus.</summary>
+    internal bool Retry()
+    {
+        var posted = false;
+        for (var left = _held.Count; left > 0; left--)
+        {
+            var (queue, entry) = _held.Dequeue();
+            queue.Reserved--;
+            Post(queue, entry);
+            posted = true;
+        }
+
+        return posted;
+    }
+
+    /// <summary>Raises the interrupts of the queues that entries were added to.</summary>
+    internal void Announce()
+    {
+        foreach (var queue in _unannounced)
+        {
+            queue.Unannounced = false;
+            interrupts.Signal(queue.Vector);
+        }
+
+        _unannounced.Clear();
+    }
+
+    internal void Clear()
+    {
+        _unannounced.Clear();
+        _deferred.Clear();
+        _held.Clear();
+    }
+
+    private void Post(CompletionQueue queue, CompletionEntry entry)
+    {
+        if (queue.Phase)
+            entry.StatusPhase |= CompletionEntry.Phase;
+        var error = Write(queue.Base + ((ulong)queue.Tail * CompletionEntry.Bytes), entry);
+        if (error == Errno.ECANCELED)
+        {
+            entry.StatusPhase &= unchecked((ushort)~CompletionEntry.Phase);
+            Hold(queue, entry);
+            return;
+        }
+
+        if (error != Errno.None)
+        {
+            // A completion queue that cannot be written cannot report it either.
+            fail();
+            return;
+        }
+
+        queue.Advance();
+        if (queue.Vector < 0 || queue.Unannounced)
+            return;
+        queue.Unannounced = true;
+        _unannounced.Add(queue);
+    }
+
+    private void Hold(CompletionQueue queue, in CompletionEntry entry)
+    {
+        queue.Reserved++;
+        _held.Enqueue((queue, entry));
+    }
+
+    // The host polls the phase: it is written last, when everything that it vouches for is visible.
+    private Errno Write(ulong iova, in CompletionEntry entry)
+    {
+        var bytes = MemoryMarshal.AsBytes(new ReadOnlySpan<CompletionEntry>(in entry));
+        if (!dma.TryAcquire(iova, CompletionEntry.Bytes, DmaAccess.Write, out var segment))
+            return dma.Write(iova, bytes).Error;
+        using (segment)
+        {
+            var slot = segment.Span;
+            bytes[..CompletionEntry.PhaseOffset].CopyTo(slot);
+            Volatile.Write(
+                ref Unsafe.As<byte, uint>(ref slot[CompletionEntry.PhaseOffset]),
+                MemoryMarshal.Read<uint>(bytes[CompletionEntry.PhaseOffset..]));
+        }
+
+        return Errno.None;
+    }
+
+    private readonly record struct Deferred(SubmissionQueue Queue, ushort CommandId, Task<CommandResult> Later);
+}

@@ -1,0 +1,70 @@
+namespace Vfio.Simulation.Nvme.Queues;
+
+/// <summary>A completion queue, as the controller's thread keeps it.</summary>
+internal sealed class CompletionQueue
+{
+    internal required int Id { get; init; }
+
+    /// <summary>Where it lies in the host's memory.</summary>
+    internal required ulong Base { get; init; }
+
+    /// <summary>Entries; one of them always stays free.</summary>
+    internal required int Size { get; init; }
+
+    /// <summary>The interrupt vector; -1 if the queue raises none.</summary>
+    internal required int Vector { get; init; }
+
+    /// <summary>The host's head, as last seen.</summary>
+    internal int Head { get; set; }
+
+    internal int Tail { get; set; }
+
+    internal bool Phase { get; set; } = true;
+
+    /// <summary>Slots that commands in progress will need.</summary>
+    internal int Reserved { get; set; }
+
+    /// <summary>How many submission queues complete here.</summary>
+    internal int Users { get; set; }
+
+    /// <summary>Whether entries were added that no interrupt has told of yet.</summary>
+    internal bool Unannounced { get; set; }
+
+    /// <summary>The last head that was refused: it is reported once.</summary>
+    internal uint RefusedHead { get; set; } = uint.MaxValue;
+
+    internal int Used => Tail >= Head ? Tail - Head : Tail - Head + Size;
+
+    /// <summary>How many more commands may be begun.</summary>
+    internal int Room => Size - 1 - Used - Reserved;
+
+    internal void Advance()
+    {
+        if (++Tail != Size)
+            return;
+        Tail = 0;
+        Phase = !Phase;
+    }
+}
+
+/// <summary>A submission queue, as the controller's thread keeps it.</summary>
+internal sealed class SubmissionQueue
+{
+    internal required int Id { get; init; }
+
+    /// <summary>Where it lies in the host's memory.</summary>
+    internal required ulong Base { get; init; }
+
+    /// <summary>Entries; one of them always stays free.</summary>
+    internal required int Size { get; init; }
+
+    internal required CompletionQueue Completion { get; init; }
+
+    internal int Head { get; set; }
+
+    /// <summary>The host's tail, as last seen.</summary>
+    internal int Tail { get; set; }
+
+    /// <summary>The last tail that was refused: it is reported once.</summary>
+    internal uint RefusedTail { get; set; } = uint.MaxValue;
+}
