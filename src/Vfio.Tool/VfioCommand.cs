@@ -67,6 +67,7 @@ internal static class VfioCommand
         root.Add(ShowCommand.Create(options, terminal));
         root.Add(ServeCommand.Create(options, terminal));
         root.Add(TopologyCommand.Create(terminal));
+        root.Add(DemoCommand.Create(options, terminal));
         return root;
     }
 }
