@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using System.Text;
 
 namespace Vfio.Lab.Qtest;
@@ -33,6 +34,9 @@ internal sealed class QemuMachine : IAsyncDisposable
     public static async Task<QemuMachine> StartAsync(Sandbox sandbox, params IEnumerable<string> arguments)
     {
         var qmpPath = sandbox.NewSocket("qmp");
+        using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(qmpPath));
+        listener.Listen(1);
         var start = new ProcessStartInfo("chroot")
         {
             RedirectStandardInput = true,
@@ -42,7 +46,7 @@ internal sealed class QemuMachine : IAsyncDisposable
         string[] common =
         [
             sandbox.Root, "qemu-system-x86_64", "-accel", "qtest", "-qtest", "stdio", "-qtest-log", "none", "-display", "none", "-nodefaults",
-            "-qmp", $"unix:{sandbox.Inside(qmpPath)},server=on,wait=off",
+            "-qmp", $"unix:{sandbox.Inside(qmpPath)}",
         ];
         foreach (var argument in common.Concat(arguments))
             start.ArgumentList.Add(argument);
@@ -58,7 +62,7 @@ internal sealed class QemuMachine : IAsyncDisposable
         process.BeginErrorReadLine();
         try
         {
-            var qmp = await QmpClient.ConnectAsync(qmpPath, process, Patience);
+            var qmp = await QmpClient.AcceptAsync(listener, process, Patience);
             machine = new QemuMachine(process, qmp);
             return machine;
         }

@@ -21,14 +21,17 @@ internal sealed class QmpClient : IDisposable
         _patience = patience;
     }
 
-    /// <summary>Connects once QEMU has made the socket, and leaves negotiation mode.</summary>
-    public static async Task<QmpClient> ConnectAsync(string path, Process qemu, TimeSpan patience)
+    /// <summary>Takes the connection that QEMU makes when it starts, and leaves negotiation mode.</summary>
+    /// <param name="listener">The socket that QEMU was told to connect to.</param>
+    /// <param name="qemu">QEMU, which may end before it connects.</param>
+    /// <param name="patience">How long one answer may take.</param>
+    public static async Task<QmpClient> AcceptAsync(Socket listener, Process qemu, TimeSpan patience)
     {
         using var timeout = new CancellationTokenSource(patience);
-        await FileAppears(path, qemu, timeout.Token);
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), timeout.Token);
-        var client = new QmpClient(new NetworkStream(socket, ownsSocket: true), patience);
+        var connecting = listener.AcceptAsync(timeout.Token).AsTask();
+        if (await Task.WhenAny(connecting, qemu.WaitForExitAsync(timeout.Token)) != connecting)
+            throw new InvalidOperationException("QEMU ended before it connected to its monitor");
+        var client = new QmpClient(new NetworkStream(await connecting, ownsSocket: true), patience);
         await client._reader.ReadLineAsync(timeout.Token);
         await client.ExecuteAsync("qmp_capabilities");
         return client;
@@ -69,20 +72,6 @@ internal sealed class QmpClient : IDisposable
         using var timeout = new CancellationTokenSource(_patience);
         var line = await _reader.ReadLineAsync(timeout.Token) ?? throw new EndOfStreamException("QEMU closed its monitor");
         return JsonNode.Parse(line) ?? throw new JsonException(line);
-    }
-
-    // QEMU's end of the socket appears in the file system when QEMU is ready for it; inotify says so without a second look.
-    private static async Task FileAppears(string path, Process qemu, CancellationToken cancellationToken)
-    {
-        var appeared = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var watcher = new FileSystemWatcher(Path.GetDirectoryName(path)!, Path.GetFileName(path));
-        watcher.Created += (_, _) => appeared.TrySetResult();
-        watcher.EnableRaisingEvents = true;
-        if (File.Exists(path))
-            appeared.TrySetResult();
-        var ended = qemu.WaitForExitAsync(cancellationToken);
-        if (await Task.WhenAny(appeared.Task, ended) == ended)
-            throw new InvalidOperationException($"QEMU exited with {(qemu.HasExited ? qemu.ExitCode : -1)}");
     }
 }
 
