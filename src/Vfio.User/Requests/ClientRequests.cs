@@ -6,12 +6,12 @@ using Vfio.User.Wire;
 namespace Vfio.User.Requests;
 
 /// <summary>
-/// What the server asks of its client: to read and write memory that only the client reaches. Thread-safe; a caller waits for its reply, and receives
-/// for all while nobody else does.
+/// What the server asks of its client: to read and write memory that only the client reaches. Thread-safe; a caller waits for its reply,
+/// and receives for all while nobody else does.
 /// </summary>
 /// <remarks>
-/// No client can make a caller wait for ever: a reset, an unmap of the range, the end of the client and the end of the server complete what waits, and
-/// a transfer on the connection's own thread has a time-out besides. A reply that comes later is dropped by its id.
+/// No client can make a caller wait for ever: a reset, an unmap of the range, the end of the client and the end of the server complete what
+/// waits, and a transfer on the connection's own thread has a time-out besides. A reply that comes later is dropped by its id.
 /// </remarks>
 internal sealed unsafe class ClientRequests
 {
@@ -210,7 +210,11 @@ internal sealed unsafe class ClientRequests
             MessageSize = (uint)(HeadLength + dataLength),
             Flags = MessageFlags.Command,
         };
-        *(DmaAccessStructure*)(head + MessageHeader.Size) = new DmaAccessStructure { Address = transfer.Iova, Count = (ulong)transfer.Length };
+        *(DmaAccessStructure*)(head + MessageHeader.Size) = new DmaAccessStructure
+        {
+            Address = transfer.Iova,
+            Count = (ulong)transfer.Length,
+        };
         return _channel.Sender.Send(head, HeadLength, data, dataLength, default, transfer);
     }
 

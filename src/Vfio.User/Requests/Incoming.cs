@@ -5,14 +5,17 @@ using Vfio.User.Wire;
 namespace Vfio.User.Requests;
 
 /// <summary>
-/// What comes in on one socket. At any time at most one thread receives: the connection's own, which waits for the next command, or one that waits for
-/// the reply to a request of its own. It hands replies to whoever waits for them, and queues commands for the connection's thread. Thread-safe.
+/// What comes in on one socket. At any time at most one thread receives: the connection's own, which waits for the next command, or one
+/// that waits for the reply to a request of its own. It hands replies to whoever waits for them, and queues commands for the connection's
+/// thread. Thread-safe.
 /// </summary>
 /// <remarks>
-/// So a reply is received even while the connection's thread is inside the device, which may be waiting for the very thread that waits for the reply.
+/// So a reply is received even while the connection's thread is inside the device, which may be waiting for the very thread that waits for
+/// the reply.
 /// </remarks>
 internal sealed class Incoming : IDisposable
 {
+    private static readonly TimeSpan Never = Timeout.InfiniteTimeSpan;
     private static readonly TimeSpan QueueTimeout = TimeSpan.FromSeconds(4);
     private readonly object _lock = new();
     private readonly MessageChannel _channel;
@@ -76,7 +79,7 @@ internal sealed class Incoming : IDisposable
             }
             else
             {
-                WaitUntil(static (incoming, _) => incoming.IsFree || incoming._queued != 0 || incoming._ended, null, Timeout.InfiniteTimeSpan);
+                WaitUntil(static (incoming, _) => incoming.IsFree || incoming._queued != 0 || incoming._ended, null, Never);
             }
         }
     }
@@ -84,10 +87,13 @@ internal sealed class Incoming : IDisposable
     /// <summary>Waits until a transfer is done, receiving if nobody else does.</summary>
     /// <param name="transfer">The transfer.</param>
     /// <param name="timeout">How long; null for as long as it takes, for a thread that is not the connection's.</param>
-    /// <returns>What came of it. ETIMEDOUT: no reply. ENOBUFS: the client sends commands in place of its reply, more than can be kept.</returns>
+    /// <returns>
+    /// What came of it. ETIMEDOUT: no reply. ENOBUFS: the client sends commands in place of its reply, more than can be kept.
+    /// </returns>
     public Errno WaitFor(Transfer transfer, TimeSpan? timeout)
     {
-        var deadline = timeout is { } limit && limit != Timeout.InfiniteTimeSpan ? Environment.TickCount64 + (long)limit.TotalMilliseconds : long.MaxValue;
+        var deadline = timeout is null || timeout == Never
+            ? long.MaxValue : Environment.TickCount64 + (long)timeout.Value.TotalMilliseconds;
         while (!transfer.IsDone)
         {
             if (_ended)
@@ -96,9 +102,13 @@ internal sealed class Incoming : IDisposable
                 return Errno.ETIMEDOUT;
             if (_queued != 0 && IsFull())
             {
-                // The connection's thread is the one that would have to empty the queue; others wait for that, but not for ever: it may wait for them.
-                if (timeout is not null || !WaitUntil(static (incoming, waiter) => waiter!.IsDone || !incoming._queue.IsFull, transfer, QueueTimeout))
+                // The connection's thread is the one that would have to empty the queue; others wait for that, but not for ever: it may
+                // wait for them.
+                if (timeout is not null
+                    || !WaitUntil(static (incoming, waiter) => waiter!.IsDone || !incoming._queue.IsFull, transfer, QueueTimeout))
+                {
                     return Errno.ENOBUFS;
+                }
             }
             else if (TryBeginReceiving())
             {
@@ -113,7 +123,8 @@ internal sealed class Incoming : IDisposable
             }
             else
             {
-                var left = deadline == long.MaxValue ? Timeout.InfiniteTimeSpan : TimeSpan.FromMilliseconds(Math.Max(0, deadline - Environment.TickCount64));
+                var left = deadline == long.MaxValue
+                    ? Never : TimeSpan.FromMilliseconds(Math.Max(0, deadline - Environment.TickCount64));
                 WaitUntil(static (incoming, waiter) => waiter!.IsDone || incoming.IsFree, transfer, left);
             }
         }

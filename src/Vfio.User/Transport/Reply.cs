@@ -3,7 +3,9 @@ using Vfio.User.Wire;
 
 namespace Vfio.User.Transport;
 
-/// <summary>The reply that is being made: its payload and the descriptors that go along. Reused for one reply after the other. Not thread-safe.</summary>
+/// <summary>
+/// The reply that is being made: its payload and the descriptors that go along. Reused for one reply after the other. Not thread-safe.
+/// </summary>
 internal sealed unsafe class Reply : IDisposable
 {
     private const int InitialCapacity = 4096;
