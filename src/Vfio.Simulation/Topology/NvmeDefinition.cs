@@ -2,7 +2,10 @@ using System.Text.Json.Serialization;
 
 namespace Vfio.Simulation;
 
-/// <summary>One simulated device; which one, its <c>model</c> says. Settable, because the serializer's generated code would overwrite the defaults of init properties.</summary>
+/// <summary>
+/// One simulated device; which one, its <c>model</c> says. Properties can be set, because what the serializer generates would overwrite the defaults of
+/// init properties.
+/// </summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "model", UnknownDerivedTypeHandling = JsonUnknownDerivedTypeHandling.FailSerialization)]
 [JsonDerivedType(typeof(NvmeDefinition), NvmeDefinition.Model)]
 internal abstract record ModelDefinition
