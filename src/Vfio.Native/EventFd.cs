@@ -83,7 +83,8 @@ public static unsafe class EventFd
             do
                 ready = Libc.poll(&entry, 1, 0);
             while (ready < 0 && Marshal.GetLastPInvokeError() == EINTR);
-            failed = ready < 0 || (entry.revents & Libc.POLLNVAL) != 0;
+            // poll passes over a negative descriptor without a word.
+            failed = ready < 0 || entry.fd < 0 || (entry.revents & Libc.POLLNVAL) != 0;
             return ready > 0 && (entry.revents & wanted) != 0;
         }
         finally

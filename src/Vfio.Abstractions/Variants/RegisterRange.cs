@@ -5,10 +5,11 @@ namespace Vfio;
 /// <param name="Length">Number of bytes.</param>
 public readonly record struct RegisterRange(ulong Offset, int Length)
 {
-    /// <summary>Whether an access touches any of these bytes.</summary>
+    /// <summary>Whether an access touches any of these bytes; an empty one touches none.</summary>
     /// <param name="offset">The access's first byte.</param>
     /// <param name="count">Its length.</param>
-    public bool Overlaps(ulong offset, int count) => offset < Offset + (ulong)Length && Offset < offset + (ulong)count;
+    public bool Overlaps(ulong offset, int count)
+        => count > 0 && (offset < Offset ? Offset - offset < (ulong)count : offset - Offset < (ulong)Length);
 
     /// <summary>Lays the register's bytes over those that a read returned, byte by byte where the two meet.</summary>
     /// <param name="offset">The read's first byte.</param>
@@ -53,7 +54,7 @@ public readonly record struct RegisterRange(ulong Offset, int Length)
         var start = Math.Max(offset, Offset);
         inAccess = (int)(start - offset);
         inRegister = (int)(start - Offset);
-        count = (int)(Math.Min(offset + (ulong)length, Offset + (ulong)Length) - start);
+        count = Math.Min(length - inAccess, Length - inRegister);
         return true;
     }
 }

@@ -11,6 +11,9 @@ internal sealed class FunctionBar(IPciBar bar, int widest, ulong excludedStart, 
     /// <summary>Whether accesses need memory decoding to be on.</summary>
     public bool IsMemory { get; } = bar.Kind != BarKind.Io;
 
+    /// <summary>Whether a request touches nothing but the excluded window, and so not the device.</summary>
+    public bool IsExcluded(ulong offset, int count) => offset >= excludedStart && offset + (ulong)count <= excludedEnd;
+
     public void Read(ulong offset, Span<byte> destination)
     {
         while (!destination.IsEmpty)

@@ -107,7 +107,7 @@ internal sealed class RegionTable
         _gate.EnterShared();
         try
         {
-            if (bar.IsMemory && !_memoryEnabled())
+            if (!Answers(bar, offset, count))
                 return Errno.EIO;
             bar.Read(offset, destination[..count]);
         }
@@ -127,7 +127,7 @@ internal sealed class RegionTable
         _gate.EnterShared();
         try
         {
-            if (bar.IsMemory && !_memoryEnabled())
+            if (!Answers(bar, offset, count))
                 return Errno.EIO;
             bar.Write(offset, source[..count]);
         }
@@ -138,6 +138,10 @@ internal sealed class RegionTable
 
         return count;
     }
+
+    // What is answered without the device is answered whether or not it decodes, as in the kernel.
+    private bool Answers(FunctionBar bar, ulong offset, int count)
+        => !bar.IsMemory || _memoryEnabled() || bar.IsExcluded(offset, count);
 
     private VfioResult<int> ReadRom(ulong offset, Span<byte> destination)
     {

@@ -50,7 +50,8 @@ internal sealed class ScriptedBar(int size, BarKind kind = BarKind.Memory32) : I
 
     private void Note(bool isWrite, ulong offset, int width)
     {
-        Assert.Equal(0ul, offset % (ulong)width);
+        if (offset % (ulong)width != 0)
+            throw new InvalidOperationException($"a {width} byte access at {offset:x}");
         OnAccess?.Invoke(offset, width);
         if (!Notes)
             return;

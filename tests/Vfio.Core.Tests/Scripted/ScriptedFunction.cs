@@ -60,7 +60,7 @@ internal sealed class ScriptedFunction : IPciFunction
 
     public uint ReadConfig(int offset, int width)
     {
-        Assert.Equal(0, offset % width);
+        CheckAligned(offset, width);
         if (OnConfigRead?.Invoke(offset, width) is { } scripted)
             return scripted;
         if (Notes)
@@ -74,14 +74,14 @@ internal sealed class ScriptedFunction : IPciFunction
 
     public void WriteConfig(int offset, int width, uint value)
     {
-        Assert.Equal(0, offset % width);
+        CheckAligned(offset, width);
         lock (_accessing)
         {
             if (Notes)
                 Writes.Add((offset, width, value));
             for (var i = 0; i < width; i++)
             {
-                var mask = Writable[offset + i];
+                uint mask = Writable[offset + i];
                 ConfigBytes[offset + i] = (byte)((ConfigBytes[offset + i] & ~mask) | ((value >> (8 * i)) & mask));
             }
         }
@@ -107,6 +107,12 @@ internal sealed class ScriptedFunction : IPciFunction
     }
 
     public uint Hardware32(int offset) => Load(ConfigBytes, offset, 4);
+
+    private static void CheckAligned(int offset, int width)
+    {
+        if (offset % width != 0)
+            throw new InvalidOperationException($"a {width} byte access at {offset:x}");
+    }
 
     private static uint Load(byte[] bytes, int offset, int width) => width switch
     {

@@ -1,0 +1,281 @@
+using Microsoft.Win32.SafeHandles;
+using Vfio.Core.Tests.Interrupts;
+using Vfio.Core.Tests.Scripted;
+using Vfio.Native;
+
+namespace Vfio.Core.Tests.Reset;
+
+public sealed class ResetTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public void A_virtualized_function_is_refused()
+    {
+        var function = new ScriptedFunction(new Hardware().Bytes) { Virtualization = FunctionVirtualization.ByKernel };
+
+        var refused = Assert.Throws<VfioException>(() => new VfioPciCore(function));
+        Assert.Equal(Errno.EOPNOTSUPP, refused.Error);
+        Assert.Contains("raw functions only", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Open_and_close_reset_and_connect_in_the_kernels_order()
+    {
+        var function = new ScriptedFunction(new Hardware().Bytes);
+        var device = OpenDevice.Closed(function);
+
+        Assert.True((await device.OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).IsSuccess);
+        Assert.Equal(["reset Flr", "DMA on"], function.Log);
+        Assert.Equal(["prepare Open", "done Open"], device.Hooks);
+        Assert.Equal(Errno.EBUSY, (await device.OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).Error);
+
+        device.Hooks.Clear();
+        function.Log.Clear();
+        await device.CloseAsync(ResetCause.ClientLost);
+        Assert.Equal(["reset Flr", "DMA off"], function.Log);
+        Assert.Equal(["prepare ClientLost", "done ClientLost"], device.Hooks);
+        await device.CloseAsync(ResetCause.Close);
+        Assert.Equal(2, device.Hooks.Count);
+        Assert.Equal(Errno.EINVAL, device.Read(RegionIndex.Config, 0, new byte[4]).Error);
+        Assert.Equal(Errno.EINVAL, (await device.ResetAsync(ResetCause.DeviceReset, Cancellation)).Error);
+    }
+
+    [Fact]
+    public async Task Closing_leaves_the_hardware_as_open_found_it_after_its_reset()
+    {
+        var hardware = new Hardware();
+        var at = hardware.Express();
+        hardware.Set32(0x10, 0xFE000000);
+        var function = new ScriptedFunction(hardware.Bytes);
+        function.Bars[0] = new ScriptedBar(4096);
+        await using var device = await OpenDevice.Open(function);
+        var pristine = function.ConfigBytes.ToArray();
+
+        device.WriteConfig(4, 2, 0x0446);
+        device.WriteConfig(0x0C, 1, 0x40);
+        device.WriteConfig(at + 0x28, 2, 5);
+        device.WriteConfig(at + 8, 2, 0x202F);
+        await device.CloseAsync(ResetCause.Close);
+        Assert.Equal(Convert.ToHexString(pristine), Convert.ToHexString(function.ConfigBytes));
+    }
+
+    [Fact]
+    public async Task A_reset_that_is_refused_for_now_fails_the_open()
+    {
+        var function = new ScriptedFunction(new Hardware().Bytes) { OnReset = (_, _) => new(Errno.EAGAIN) };
+        var device = OpenDevice.Closed(function);
+
+        Assert.Equal(Errno.EAGAIN, (await device.OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).Error);
+        Assert.Null(function.Dma);
+        function.OnReset = null;
+        Assert.True((await device.OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).IsSuccess);
+    }
+
+    [Fact]
+    public async Task A_function_that_cannot_be_reset_opens_without_the_reset_flag_and_its_device_reset_fails()
+    {
+        var function = new ScriptedFunction(new Hardware().Bytes) { ResetMethods = [] };
+        await using var device = await OpenDevice.Open(function);
+
+        Assert.Equal(DeviceFlags.Pci, device.Info.Flags);
+        Assert.Equal(Errno.EINVAL, (await device.ResetAsync(ResetCause.DeviceReset, Cancellation)).Error);
+        Assert.Empty(device.Hooks);
+    }
+
+    [Fact]
+    public async Task A_function_that_does_not_answer_or_is_a_bridge_does_not_open()
+    {
+        var silent = new byte[4096];
+        silent.AsSpan().Fill(0xFF);
+        var bridge = new Hardware().Bytes;
+        bridge[0x0E] = 1;
+
+        Assert.Equal(Errno.ENODEV, (await OpenDevice.Closed(new(silent)).OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).Error);
+        Assert.Equal(Errno.EINVAL, (await OpenDevice.Closed(new(bridge)).OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).Error);
+    }
+
+    [Fact]
+    public async Task Methods_are_tried_in_order_until_one_is_the_functions()
+    {
+        var function = new ScriptedFunction(new Hardware().Bytes)
+        {
+            ResetMethods = [FunctionResetMethod.DeviceSpecific, FunctionResetMethod.Flr, FunctionResetMethod.Bus],
+            OnReset = (method, _) => new(method == FunctionResetMethod.DeviceSpecific ? Errno.ENOTTY : VfioResult.Success),
+        };
+        await using var device = await OpenDevice.Open(function);
+        function.Log.Clear();
+
+        Assert.True((await device.ResetAsync(ResetCause.DeviceReset, Cancellation)).IsSuccess);
+        Assert.Equal(["reset DeviceSpecific", "reset Flr"], function.Log);
+        function.OnReset = (_, _) => new(Errno.ETIMEDOUT);
+        Assert.Equal(Errno.ETIMEDOUT, (await device.ResetAsync(ResetCause.DeviceReset, Cancellation)).Error);
+    }
+
+    [Fact]
+    public async Task Virtual_registers_interrupts_and_hardware_configuration_survive_a_device_reset()
+    {
+        var hardware = new Hardware();
+        var express = hardware.Express();
+        hardware.Set32(0x10, 0xFE000000);
+        hardware.Msix(2, 0, 0x800);
+        var function = new ScriptedFunction(hardware.Bytes);
+        function.Lines.Msix = 2;
+        function.Bars[0] = new ScriptedBar(4096);
+        await using var device = await OpenDevice.Open(function);
+        using var client = EventFd.Create();
+        device.Trigger(IrqIndex.Msix, 0, Requests.Duplicate(client));
+        device.WriteConfig(0x10, 4, 0xDEADBEEF);
+        device.WriteConfig(0x3C, 1, 0x2A);
+        device.WriteConfig(4, 2, 0x406);
+        device.WriteConfig(express + 0x28, 2, 5);
+        var before = function.ConfigBytes.ToArray();
+        var command = 0u;
+        function.OnReset = (_, _) =>
+        {
+            command = function.Hardware32(4) & 0xFFFF;
+            return new(VfioResult.Success);
+        };
+
+        Assert.True((await device.ResetAsync(ResetCause.DeviceReset, Cancellation)).IsSuccess);
+        Assert.Equal(["prepare DeviceReset", "done DeviceReset"], device.Hooks);
+        Assert.Equal(0x400u, command);
+        Assert.Equal(Convert.ToHexString(before), Convert.ToHexString(function.ConfigBytes));
+        Assert.Equal(0xDEADB000u, device.ReadConfig(0x10));
+        Assert.Equal(0x2Au, device.ReadConfig(0x3C, 1));
+        Assert.Equal(0x406u, device.ReadConfig(4, 2));
+        function.Lines.Fire(0);
+        Assert.Equal(1ul, EventFd.Consume(client));
+    }
+
+    [Fact]
+    public async Task A_reset_excludes_accesses_and_a_variants_hooks_pass()
+    {
+        var function = new ScriptedFunction(new Hardware().Bytes);
+        var bar = function.Bars[0] = new ScriptedBar(4096);
+        await using var device = await OpenDevice.Open(function);
+        var inReset = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        function.OnReset = async (_, _) =>
+        {
+            inReset.TrySetResult();
+            await letGo.Task;
+            return VfioResult.Success;
+        };
+        var hookRead = 0;
+        device.OnDone = _ => hookRead = device.Core.Read(0, 0, new byte[4]).Value;
+        bar.Accesses.Clear();
+
+        var reset = device.ResetAsync(ResetCause.DeviceReset, Cancellation).AsTask();
+        await inReset.Task;
+        var access = Task.Run(() => device.Read(0, 8, new byte[4]), Cancellation);
+        Assert.Empty(bar.Accesses);
+        letGo.SetResult();
+        Assert.True((await reset).IsSuccess);
+        Assert.Equal(4, (await access).Value);
+        Assert.Equal(4, hookRead);
+        Assert.Equal([0ul, 8], bar.Accesses.Select(a => a.Offset));
+    }
+
+    [Fact]
+    public async Task A_configuration_write_that_initiates_an_FLR_returns_when_the_function_is_back()
+    {
+        var hardware = new Hardware();
+        var at = hardware.Express();
+        var function = new ScriptedFunction(hardware.Bytes);
+        await using var device = await OpenDevice.Open(function);
+        var inReset = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        function.OnReset = async (_, _) =>
+        {
+            inReset.TrySetResult();
+            await letGo.Task;
+            return VfioResult.Success;
+        };
+
+        var write = Task.Run(() => device.WriteConfig(at + 8, 2, 0xA030), Cancellation);
+        await inReset.Task;
+        Assert.False(write.IsCompleted);
+        letGo.SetResult();
+        await write.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
+        Assert.Equal(["prepare PcieFlr", "done PcieFlr"], device.Hooks);
+    }
+
+    [Fact]
+    public async Task A_reset_ends_a_transfer_that_an_access_waits_for()
+    {
+        using var dma = new StalledDma();
+        var function = new ScriptedFunction(new Hardware().Bytes);
+        var bar = function.Bars[0] = new ScriptedBar(4096);
+        await using var device = await OpenDevice.Open(function, dma);
+        bar.OnAccess = (_, _) => function.Dma!.Read(0, new byte[1]);
+
+        var access = Task.Run(() => device.Write(0, 0, new byte[4]), Cancellation);
+        dma.Waiting.Wait(Cancellation);
+        Assert.True((await device.ResetAsync(ResetCause.DeviceReset, Cancellation)).IsSuccess);
+        Assert.Equal(4, (await access).Value);
+    }
+
+    [Fact]
+    public async Task A_variant_that_throws_in_a_hook_leaves_the_device_accessible()
+    {
+        var function = new ScriptedFunction(new Hardware().Bytes);
+        function.Bars[0] = new ScriptedBar(4096);
+        await using var device = await OpenDevice.Open(function);
+        device.OnDone = _ => throw new InvalidOperationException("variant");
+
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await device.ResetAsync(ResetCause.DeviceReset, Cancellation));
+        device.OnDone = null;
+        Assert.Equal(4, device.Read(0, 0, new byte[4]).Value);
+    }
+
+    [Fact]
+    public async Task A_reset_that_is_given_up_tells_the_variant_that_it_is_over()
+    {
+        var function = new ScriptedFunction(new Hardware().Bytes);
+        await using var device = await OpenDevice.Open(function);
+        using var giveUp = new CancellationTokenSource();
+        function.OnReset = async (_, token) =>
+        {
+            giveUp.Cancel();
+            await Task.FromCanceled(token);
+            return VfioResult.Success;
+        };
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await device.ResetAsync(ResetCause.DeviceReset, giveUp.Token));
+        function.OnReset = null;
+        Assert.Equal(["prepare DeviceReset", "done DeviceReset"], device.Hooks);
+        Assert.True((await device.ResetAsync(ResetCause.DeviceReset, Cancellation)).IsSuccess);
+    }
+
+    private sealed class StalledDma : IDmaSpace, IDisposable
+    {
+        private readonly ManualResetEventSlim _cancelled = new();
+
+        public ManualResetEventSlim Waiting { get; } = new();
+
+        public bool TryAcquire(ulong iova, ulong length, DmaAccess access, out DmaSegment segment)
+        {
+            segment = default;
+            return false;
+        }
+
+        public VfioResult Read(ulong iova, Span<byte> destination)
+        {
+            _cancelled.Reset();
+            Waiting.Set();
+            _cancelled.Wait();
+            return Errno.ECANCELED;
+        }
+
+        public VfioResult Write(ulong iova, ReadOnlySpan<byte> source) => Errno.EFAULT;
+
+        public void CancelTransfers() => _cancelled.Set();
+
+        public void Dispose()
+        {
+            _cancelled.Dispose();
+            Waiting.Dispose();
+        }
+    }
+}
