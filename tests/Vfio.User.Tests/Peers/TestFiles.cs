@@ -1,0 +1,56 @@
+using Microsoft.Win32.SafeHandles;
+using Vfio.Native;
+
+namespace Vfio.User.Tests.Peers;
+
+/// <summary>Descriptors of every kind that a client might send.</summary>
+internal static unsafe class TestFiles
+{
+    public static SafeFileHandle EventFd(uint initial = 0) => Checked(Libc.eventfd(initial, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK));
+
+    /// <summary>Memory as QEMU's memfd backend makes it: sealed against shrinking.</summary>
+    public static SafeFileHandle SealedMemory(long size, int seals = Libc.F_SEAL_SHRINK)
+    {
+        var file = Checked(Libc.memfd_create("guest", Libc.MFD_CLOEXEC | Libc.MFD_ALLOW_SEALING));
+        Assert.Equal(0, Libc.ftruncate(file, size));
+        Assert.Equal(0, Libc.fcntl(file, Libc.F_ADD_SEALS, seals));
+        return file;
+    }
+
+    public static SafeFileHandle UnsealedMemory(long size)
+    {
+        var file = Checked(Libc.memfd_create("guest", Libc.MFD_CLOEXEC | Libc.MFD_ALLOW_SEALING));
+        Assert.Equal(0, Libc.ftruncate(file, size));
+        return file;
+    }
+
+    public static byte[] Read(SafeFileHandle file, long offset, int length)
+    {
+        var bytes = new byte[length];
+        Assert.Equal(length, RandomAccess.Read(file, bytes, offset));
+        return bytes;
+    }
+
+    public static void Write(SafeFileHandle file, long offset, byte[] bytes) => RandomAccess.Write(file, bytes, offset);
+
+    /// <summary>What an eventfd has counted since it was last read.</summary>
+    public static ulong Count(SafeFileHandle eventFd)
+    {
+        ulong count = 0;
+        return Libc.read(eventFd, &count, sizeof(ulong)) == sizeof(ulong) ? count : 0;
+    }
+
+    public static int OpenDescriptors() => Directory.GetFiles("/proc/self/fd").Length;
+
+    public static SafeFileHandle Open(string path, FileMode mode = FileMode.OpenOrCreate, FileAccess access = FileAccess.ReadWrite)
+        => File.OpenHandle(path, mode, access, FileShare.ReadWrite);
+
+    private static SafeFileHandle Checked(SafeFileHandle handle) => handle.IsInvalid ? throw VfioException.FromLibc("test file") : handle;
+}
+
+/// <summary>Tests that count what the whole process has: no other test runs beside them.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public class ProcessWide
+{
+    public const string Name = "process-wide";
+}

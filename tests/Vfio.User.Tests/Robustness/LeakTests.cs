@@ -1,0 +1,85 @@
+using Microsoft.Win32.SafeHandles;
+using Vfio.User.Tests.Peers;
+
+namespace Vfio.User.Tests.Robustness;
+
+[Collection(ProcessWide.Name)]
+public class LeakTests
+{
+    [Fact]
+    public async Task No_descriptor_is_left_of_bad_messages_and_of_clients_that_come_and_go()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var one = TestFiles.EventFd();
+        using var memory = TestFiles.SealedMemory(0x1000);
+        using var file = TestFiles.UnsealedMemory(0x1000);
+        SafeFileHandle[] many = [.. Enumerable.Repeat(one, 64)];
+        server.AssertServesNext();
+        Mistreat(server, one, memory, file, many, 20);
+        var before = TestFiles.OpenDescriptors();
+        Mistreat(server, one, memory, file, many, 500);
+        await server.StopAsync();
+        Assert.True(TestFiles.OpenDescriptors() <= before, $"{TestFiles.OpenDescriptors()} descriptors are open, {before} were");
+    }
+
+    private static void Mistreat(RunningServer server, SafeFileHandle one, SafeFileHandle memory, SafeFileHandle file, SafeFileHandle[] many, int times)
+    {
+        for (var i = 0; i < times; i++)
+        {
+            using var client = server.Connect(i % 2 == 0 ? TestClient.QemuCapabilities : "{}");
+            client.Request(2, TestClient.Map(0, 0x1000), memory);
+            client.Request(2, TestClient.Map(0, 0x1000), memory);
+            client.Request(2, TestClient.Map(0x1000, 0x1000), file);
+            client.Request(2, TestClient.Map(0x1000, 0x1000), file);
+            client.Request(2, TestClient.Map(0x2000, 0x1000), one);
+            client.Request(2, TestClient.Map(0x2000, 0x1000), one, one);
+            client.Request(8, Fields.Of(20u, 0x24u, 2u, 0u, 2u), one, memory);
+            client.Request(8, Fields.Of(20u, 0x24u, 2u, 0u, 1u), one);
+            client.Request(8, Fields.Of(28u, 0x24u, 2u, 0u, 2u, -1, 0), one, one);
+            client.Request(8, Fields.Of(28u, 0x24u, 2u, 0u, 2u, 0, 0), one, one);
+            client.Request(13, [], many);
+            client.Request(999, new byte[100], many);
+            foreach (var descriptor in client.Request(5, Fields.Of(80u, 0u, 1u, 0u, 0ul, 0ul)).Descriptors)
+                new SafeFileHandle(descriptor, true).Dispose();
+            if (i % 3 == 0)
+                client.Socket.Send(RawMessage.Build(0, 9, [], size: 5), many);
+            else if (i % 3 == 1)
+                client.Socket.Send(RawMessage.Build(0, 9, new byte[50]).AsSpan(0, 40), many);
+        }
+    }
+
+    [Fact]
+    public async Task No_memory_is_left_of_clients_that_come_and_go()
+    {
+        await using var server = await RunningServer.StartAsync();
+        Visit(server, 50);
+        var before = ResidentBytes();
+        Visit(server, 200);
+        var grown = ResidentBytes() - before;
+
+        // 200 clients with a message of 1 MiB each way: what stayed of them would be 400 MiB.
+        Assert.True(grown < 64 << 20, $"{grown >> 20} MiB more are resident");
+    }
+
+    private static void Visit(RunningServer server, int times)
+    {
+        server.Device.OnWrite = (_, _, data) => data.Length;
+        server.Device.OnRead = (_, _, count) => count;
+        var payload = Fields.Of(0ul, 0u, 1u << 20, new byte[1 << 20]);
+        for (var i = 0; i < times; i++)
+        {
+            using var client = server.Connect();
+            client.Succeed(10, payload);
+            client.ReadRegion(0, 0, 1 << 20);
+        }
+    }
+
+    private static long ResidentBytes()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        var pages = File.ReadAllText("/proc/self/statm").Split(' ')[1];
+        return long.Parse(pages, System.Globalization.CultureInfo.InvariantCulture) * 4096;
+    }
+}
