@@ -136,9 +136,11 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
         if (!_running || !Dma.IsEnabled)
             return worked;
         Queues.LookForStrays();
-        worked |= _completions.Retry() | _completions.FinishDeferred() | Events.Deliver();
+        worked |= _completions.Retry() | _completions.FinishDeferred();
         foreach (var queue in Queues.Active)
             worked |= _running && _loop.Serve(queue);
+        // Last, because looking at the doorbells is what raises some events.
+        worked |= _running && Events.Deliver();
         _completions.Announce();
         UpdatePin();
         return worked;

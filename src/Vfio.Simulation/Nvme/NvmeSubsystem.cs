@@ -131,6 +131,18 @@ internal sealed class NvmeSubsystem
     /// <summary>What a reset or shutdown of the primary controller, and VF Enable going away, do to the secondary ones.</summary>
     internal Task TakeAllOfflineAsync() => Task.WhenAll(_secondaries.Select(TakeOfflineAsync));
 
+    /// <summary>Attaches a namespace to a controller in use, whose host is told.</summary>
+    internal Task AttachAsync(NvmeNamespace target, NvmeController controller)
+    {
+        lock (_sync)
+        {
+            controller.Namespaces.Attach(target);
+            target.IsShared |= _controllers.Count(c => c.Namespaces.Find(target.Id) is not null) > 1;
+        }
+
+        return controller.PostAsync(() => controller.NoticeNamespace(target.Id));
+    }
+
     /// <summary>The primary controller was reset: what it was allocated is its own now.</summary>
     internal void ApplyPrimaryResources()
     {

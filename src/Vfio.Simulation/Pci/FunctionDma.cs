@@ -55,7 +55,7 @@ internal sealed class FunctionDma
                     await resting.WaitAsync(CancelEvery).ConfigureAwait(false);
                     break;
                 }
-                catch (TimeoutException) when (!resting.IsCompleted)
+                catch (TimeoutException) when (!resting.IsFaulted)
                 {
                     continue;
                 }

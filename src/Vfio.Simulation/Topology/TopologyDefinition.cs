@@ -20,9 +20,10 @@ public sealed class TopologyDefinition
     /// <exception cref="TopologyException">The text is no definition, or one that cannot be built.</exception>
     public static TopologyDefinition Parse(string json, string origin)
     {
+        LineMap? lines = null;
         try
         {
-            var lines = LineMap.Read(json);
+            lines = LineMap.Read(json);
             var document = JsonSerializer.Deserialize(json, TopologyJson.Default.TopologyDocument)
                 ?? throw new TopologyException(origin, 1, "$", "an object with a list of models is wanted");
             Check(document, new DefinitionCheck(origin, lines, "$"));
@@ -30,7 +31,9 @@ public sealed class TopologyDefinition
         }
         catch (JsonException e)
         {
-            throw new TopologyException(origin, (int)(e.LineNumber + 1 ?? 0), e.Path ?? "$", Reason(e), e);
+            // Text that is no JSON has no places but the reader's own; of others the serializer knows where it noticed, not where the fault lies.
+            var place = e.Path ?? "$";
+            throw new TopologyException(origin, lines?.LineOf(place) ?? (int)(e.LineNumber + 1 ?? 0), place, Reason(e), e);
         }
     }
 
@@ -50,10 +53,17 @@ public sealed class TopologyDefinition
         }
     }
 
-    // The serializer appends the place, which the exception has of its own.
+    // The reader and the serializer append the place, which the exception has of its own.
     private static string Reason(JsonException e)
     {
-        var place = e.Message.IndexOf(" Path: ", StringComparison.Ordinal);
-        return place < 0 ? e.Message : e.Message[..place];
+        var end = e.Message.Length;
+        foreach (var appended in (ReadOnlySpan<string>)[" Path: ", " LineNumber: "])
+        {
+            var at = e.Message.IndexOf(appended, StringComparison.Ordinal);
+            if (at >= 0)
+                end = Math.Min(end, at);
+        }
+
+        return e.Message[..end];
     }
 }

@@ -6,7 +6,7 @@ namespace Vfio.Simulation;
 /// <summary>The whole of a definition, as JSON has it.</summary>
 internal sealed record TopologyDocument
 {
-    public required IReadOnlyList<ModelDefinition> Models { get; init; }
+    public required IReadOnlyList<ModelDefinition> Models { get; set; }
 }
 
 /// <summary>How definitions are read and written.</summary>

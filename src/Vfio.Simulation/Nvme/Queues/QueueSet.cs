@@ -39,7 +39,7 @@ internal sealed class QueueSet
     /// <summary>The submission queues there are, the admin queue first.</summary>
     internal SubmissionQueue[] Active => _active;
 
-    internal bool HasIoQueues => Count(_submission) + Count(_completion) > 0;
+    internal bool HasIoQueues => _submission.AsSpan(1).ContainsAnyExcept((SubmissionQueue?)null) || _completion.AsSpan(1).ContainsAnyExcept((CompletionQueue?)null);
 
     internal SubmissionQueue? Submission(int id) => (uint)id < (uint)_submission.Length ? _submission[id] : null;
 
@@ -216,6 +216,4 @@ internal sealed class QueueSet
     }
 
     private void Refresh() => _active = [.. _submission.OfType<SubmissionQueue>()];
-
-    private static int Count(object?[] queues) => queues.AsSpan(1).Length - queues.AsSpan(1).Count((object?)null);
 }
