@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Microsoft.Win32.SafeHandles;
 using Vfio.Native;
 
@@ -55,6 +56,7 @@ public sealed class MemoryFunction : IPciFunction, IInterruptLines
     public bool IntxAsserted => false;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public uint ReadConfig(int offset, int width) => width switch
     {
         1 => _config[offset],
