@@ -54,6 +54,12 @@ internal static class VfioCommand
             await error.WriteLineAsync($"vfio: {e.Message}").ConfigureAwait(false);
             return ExitCode.Failed;
         }
+        catch (Exception e)
+        {
+            // A fault of our own: all that a bug report needs.
+            await error.WriteLineAsync($"vfio: this is a bug, please report it: {e}").ConfigureAwait(false);
+            return ExitCode.Failed;
+        }
     }
 
     private static RootCommand Build(Terminal terminal)

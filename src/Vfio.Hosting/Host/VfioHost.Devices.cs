@@ -49,8 +49,8 @@ internal sealed partial class VfioHost
             completion = ServeToTheEndAsync(server.RunAsync(endpoint, stop.Token), hosted);
             await Task.WhenAny(server.Listening, completion).WaitAsync(cancellationToken).ConfigureAwait(false);
 
-            // One that ended before it listened has failed, or was given a client that is gone already.
-            if (completion.IsCompleted)
+            // One that does not listen has failed, or was given a client that is gone already.
+            if (!server.Listening.IsCompletedSuccessfully)
                 await completion.ConfigureAwait(false);
         }
         catch
