@@ -61,7 +61,7 @@ try_boot() {
         -nodefaults -no-user-config -display none -serial stdio -no-reboot
         -object memory-backend-memfd,id=mem,size=1024M,share=on -machine memory-backend=mem
         -kernel /guest/vmlinuz -initrd "/lab-images/${IMAGE[$guest]}"
-        -append "console=ttyS0 panic=-1 quiet mitigations=off $append" "$@")
+        -append "console=ttyS0 panic=-1 quiet mitigations=off $append ${VFIO_LAB_APPEND:-}" "$@")
     printf '%q ' chroot "$ROOT" "${qemu[@]}" >"$LOGS/$name.qemu.command"
     progress "boot $name (at most $seconds s; load of this host $(cut -d' ' -f1 /proc/loadavg))"
     # The console goes through a fifo, so that QEMU is our own child: pdeathsig looks at the parent.

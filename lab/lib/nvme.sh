@@ -26,14 +26,14 @@ user_function() { # INDEX
     printf -- '-device\n{"driver":"vfio-user-pci","bus":"port%d","socket":{"type":"unix","path":"/lab/%d.sock"}}\n' "$1" "$1"
 }
 
-# nvme_one NAME MAKER: MAKER prints the QEMU arguments of the device under test; the reference sits beside it.
+# nvme_one NAME MAKER [BOOT]: MAKER prints the QEMU arguments of the device under test; the reference sits beside it.
 nvme_one() {
-    local name=$1 maker=$2 arguments
+    local name=$1 maker=$2 boot=${3:-one} arguments
     mapfile -t arguments < <(
         port_arguments 0 && "$maker" 0 "$REFERENCE_SIZE"
         port_arguments 1 && emulated_nvme 1 "$REFERENCE_SIZE"
     )
-    boot "$name" nvme "lab.boot=one lab.device=$(port_address 0) lab.reference=$(port_address 1)" "${arguments[@]}"
+    boot "$name" nvme "lab.boot=$boot lab.device=$(port_address 0) lab.reference=$(port_address 1)" "${arguments[@]}"
 }
 
 # nvme_many NAME MAKER COUNT
