@@ -57,6 +57,18 @@ public class TopologyTests
     }
 
     [Fact]
+    public void The_definition_in_the_README_is_one()
+    {
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(directory!.FullName, "Vfio.sln")))
+            directory = directory.Parent;
+        var text = File.ReadAllText(Path.Combine(directory.FullName, "src/Vfio.Simulation/README.md"));
+        var from = text.IndexOf("```jsonc", StringComparison.Ordinal) + "```jsonc".Length;
+        var definition = TopologyDefinition.Parse(text[from..text.IndexOf("```", from, StringComparison.Ordinal)], "README.md");
+        Assert.Equal(5, Assert.Single(definition.Models).Addresses().Count());
+    }
+
+    [Fact]
     public async Task VFs_get_what_their_entries_say()
     {
         const string Json = """

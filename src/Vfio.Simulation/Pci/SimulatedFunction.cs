@@ -48,7 +48,7 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
         foreach (var bar in description.Bars.Values)
             bar.Attach(this);
         _config.OnWrite(ConfigOffset.Command, _ => UpdateBusMaster());
-        _config.OnWrite(description.PowerManagement + Capabilities.PowerManagement.ControlStatus, OnPowerState);
+        _config.OnWrite(PowerControl, OnPowerState);
         _config.OnWrite(description.Express + Capabilities.Express.DeviceControl, OnDeviceControl);
     }
 
@@ -86,8 +86,9 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
 
     private bool Answers => !_resetting && (_description.Owner?.IsEnabled(VirtualFunctionIndex) ?? true);
 
-    private uint PowerState
-        => _config.Read(_description.PowerManagement + Capabilities.PowerManagement.ControlStatus, 2) & Capabilities.PowerManagement.StateMask;
+    private uint PowerState => _config.Read(PowerControl, 2) & Capabilities.PowerManagement.StateMask;
+
+    private int PowerControl => _description.PowerManagement + Capabilities.PowerManagement.ControlStatus;
 
     public uint ReadConfig(int offset, int width) => Answers ? _config.Read(offset, width) : ConfigSpace.Ones(width);
 

@@ -31,7 +31,8 @@ public sealed class TopologyDefinition
         }
         catch (JsonException e)
         {
-            // Text that is no JSON has no places but the reader's own; of others the serializer knows where it noticed, not where the fault lies.
+            // Text that is no JSON has no places but the reader's own; of others the serializer knows where it noticed, not where the fault
+            // lies.
             var place = e.Path ?? "$";
             throw new TopologyException(origin, lines?.LineOf(place) ?? (int)(e.LineNumber + 1 ?? 0), place, Reason(e), e);
         }
