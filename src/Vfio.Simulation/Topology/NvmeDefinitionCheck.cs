@@ -20,7 +20,10 @@ internal static class NvmeDefinitionCheck
         CheckFunctions(definition.VirtualFunctions, physical, check.In("virtualFunctions"));
         var ids = new HashSet<uint>();
         for (var i = 0; i < definition.Namespaces.Count; i++)
-            CheckNamespace(definition, definition.Namespaces[i], check.In("namespaces", i), ids);
+        {
+            var at = check.In("namespaces", i);
+            CheckNamespace(definition, at.Element(definition.Namespaces[i]), at, ids);
+        }
     }
 
     private static void CheckFunctions(VirtualFunctionsDefinition functions, PciAddress physical, DefinitionCheck check)
@@ -34,8 +37,8 @@ internal static class NvmeDefinitionCheck
         var indexes = new HashSet<int>();
         for (var i = 0; i < functions.Functions.Count; i++)
         {
-            var own = functions.Functions[i];
             var at = check.In("functions", i);
+            var own = at.Element(functions.Functions[i]);
             at.That(own.Index >= 0 && own.Index < functions.Count, "index", $"there is no VF {own.Index}: count is {functions.Count}");
             at.That(indexes.Add(own.Index), "index", $"VF {own.Index} is described twice");
             CheckResources(at, own.Queues, own.Vectors);
@@ -58,12 +61,13 @@ internal static class NvmeDefinitionCheck
         check.That(fits, "size", $"{target.Size} is no multiple of the block size, {target.BlockSize}");
         for (var i = 0; i < target.Controllers?.Count; i++)
         {
-            var name = target.Controllers[i];
+            var at = check.In("controllers", i);
+            var name = at.Element(target.Controllers[i]);
             var known = name == "pf" || (name.StartsWith("vf", StringComparison.Ordinal)
                 && int.TryParse(name.AsSpan(2), NumberStyles.None, CultureInfo.InvariantCulture, out var index)
                 && index < definition.VirtualFunctions.Count && name == $"vf{index}");
             var count = definition.VirtualFunctions.Count;
-            check.In("controllers", i).That(known, null, $"'{name}' is neither pf nor one of the {count} VFs, vf0 and up");
+            at.That(known, null, $"'{name}' is neither pf nor one of the {count} VFs, vf0 and up");
         }
     }
 

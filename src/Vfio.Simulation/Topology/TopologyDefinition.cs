@@ -46,8 +46,8 @@ public sealed class TopologyDefinition
         var taken = new HashSet<PciAddress>();
         for (var i = 0; i < document.Models.Count; i++)
         {
-            var model = document.Models[i];
             var at = check.In("models", i);
+            var model = at.Element(document.Models[i]);
             model.Check(at);
             foreach (var address in model.Addresses())
                 at.That(taken.Add(address), "address", $"there are two functions at {address}");
