@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using Vfio.Native;
 
 namespace Vfio.Simulation.Pci;
 
@@ -12,7 +13,7 @@ internal sealed class FunctionInterrupts : IInterruptLines
     private readonly ConfigSpace _config;
     private readonly int _msixControl;
     private readonly MsixTable _table;
-    private readonly EventFd?[] _triggers;
+    private readonly SafeFileHandle?[] _triggers;
     private readonly bool _hasPin;
     private volatile Action? _onIntx;
     private volatile bool _intx;
@@ -29,7 +30,7 @@ internal sealed class FunctionInterrupts : IInterruptLines
         _config = config;
         _msixControl = msix + Capabilities.Msix.Control;
         _table = new(vectors);
-        _triggers = new EventFd?[vectors];
+        _triggers = new SafeFileHandle?[vectors];
         _hasPin = hasPin;
         _size = vectors;
         config.OnWrite(_msixControl, OnControl);
@@ -97,7 +98,7 @@ internal sealed class FunctionInterrupts : IInterruptLines
         {
             if (index != IrqIndex.Msix || _enabled != index || (uint)vector >= (uint)_size)
                 return Errno.EINVAL;
-            _triggers[vector] = eventFd is null ? null : new EventFd(eventFd);
+            _triggers[vector] = eventFd;
             _table.SetMasked(vector, eventFd is null);
             if (eventFd is not null)
                 DeliverPending(vector);
@@ -124,7 +125,7 @@ internal sealed class FunctionInterrupts : IInterruptLines
             if (FunctionMasked || _table.IsMasked(vector))
                 _table.SetPending(vector);
             else
-                _triggers[vector]?.Signal();
+                SignalTrigger(vector);
         }
     }
 
@@ -221,9 +222,16 @@ internal sealed class FunctionInterrupts : IInterruptLines
         }
     }
 
+    // A descriptor that is no eventfd any more is the client's loss: nothing of the device depends on it.
+    private void SignalTrigger(int vector)
+    {
+        if (_triggers[vector] is { } trigger)
+            _ = EventFd.Signal(trigger);
+    }
+
     private void DeliverPending(int vector)
     {
         if (_enabled == IrqIndex.Msix && !FunctionMasked && !_table.IsMasked(vector) && _table.TakePending(vector))
-            _triggers[vector]?.Signal();
+            SignalTrigger(vector);
     }
 }
