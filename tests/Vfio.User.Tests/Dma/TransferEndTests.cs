@@ -212,6 +212,20 @@ public class TransferEndTests
         }
     }
 
+    [Fact]
+    public async Task A_device_may_cancel_and_transfer_long_after_its_client()
+    {
+        var (server, client) = await StartAsync();
+        await using (server)
+        {
+            var dma = server.Device.Dma;
+            client.Dispose();
+            server.AssertServesNext();
+            dma.CancelTransfers();
+            Assert.Equal(Errno.EFAULT, dma.Read(Base, new byte[4]).Error);
+        }
+    }
+
     private static void AssertCancelled(RunningServer server)
         => Assert.Equal(Errno.ECANCELED, server.Device.Dma.Read(Base, new byte[4]).Error);
 }
