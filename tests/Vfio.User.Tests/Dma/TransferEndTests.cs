@@ -200,7 +200,7 @@ public class TransferEndTests
         {
             // The client reads nothing: the socket fills, and the writers wait for room.
             var writes = Enumerable.Range(0, 16)
-                .Select(_ => Task.Run(() => server.Device.Dma.Write(Base, new byte[65536]).Error)).ToArray();
+                .Select(_ => OnThread(() => server.Device.Dma.Write(Base, new byte[65536]).Error)).ToArray();
             Assert.True(client.Socket.WaitReadable(20_000));
             server.Device.Dma.CancelTransfers();
             await server.StopAsync();
