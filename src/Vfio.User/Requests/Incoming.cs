@@ -15,7 +15,7 @@ namespace Vfio.User.Requests;
 /// </remarks>
 internal sealed class Incoming : IDisposable
 {
-    private static readonly TimeSpan Never = Timeout.InfiniteTimeSpan;
+    private const long Never = long.MaxValue;
     private static readonly TimeSpan QueueTimeout = TimeSpan.FromSeconds(4);
     private readonly object _lock = new();
     private readonly MessageChannel _channel;
@@ -92,8 +92,7 @@ internal sealed class Incoming : IDisposable
     /// </returns>
     public Errno WaitFor(Transfer transfer, TimeSpan? timeout)
     {
-        var deadline = timeout is null || timeout == Never
-            ? long.MaxValue : Environment.TickCount64 + (long)timeout.Value.TotalMilliseconds;
+        var deadline = timeout is null || timeout == Timeout.InfiniteTimeSpan ? Never : After(timeout.Value);
         while (!transfer.IsDone)
         {
             if (_ended)
@@ -105,7 +104,7 @@ internal sealed class Incoming : IDisposable
                 // The connection's thread is the one that would have to empty the queue; others wait for that, but not for ever: it may
                 // wait for them.
                 if (timeout is not null
-                    || !WaitUntil(static (incoming, waiter) => waiter!.IsDone || !incoming._queue.IsFull, transfer, QueueTimeout))
+                    || !WaitUntil(static (incoming, waiter) => waiter!.IsDone || !incoming._queue.IsFull, transfer, After(QueueTimeout)))
                 {
                     return Errno.ENOBUFS;
                 }
@@ -123,9 +122,7 @@ internal sealed class Incoming : IDisposable
             }
             else
             {
-                var left = deadline == long.MaxValue
-                    ? Never : TimeSpan.FromMilliseconds(Math.Max(0, deadline - Environment.TickCount64));
-                WaitUntil(static (incoming, waiter) => waiter!.IsDone || incoming.IsFree, transfer, left);
+                WaitUntil(static (incoming, waiter) => waiter!.IsDone || incoming.IsFree, transfer, deadline);
             }
         }
 
@@ -170,8 +167,10 @@ internal sealed class Incoming : IDisposable
             return _queue.IsFull;
     }
 
+    private static long After(TimeSpan time) => Environment.TickCount64 + (long)time.TotalMilliseconds;
+
     // False: the time is over.
-    private bool WaitUntil(Func<Incoming, Transfer?, bool> condition, Transfer? transfer, TimeSpan timeout)
+    private bool WaitUntil(Func<Incoming, Transfer?, bool> condition, Transfer? transfer, long deadline)
     {
         Interlocked.Increment(ref _waiting);
         try
@@ -180,7 +179,8 @@ internal sealed class Incoming : IDisposable
             {
                 while (!condition(this, transfer))
                 {
-                    if (!Monitor.Wait(_lock, timeout))
+                    var left = deadline == Never ? Timeout.Infinite : (int)Math.Clamp(deadline - Environment.TickCount64, 0, int.MaxValue);
+                    if (!Monitor.Wait(_lock, left))
                         return false;
                 }
             }
@@ -239,7 +239,7 @@ internal sealed class Incoming : IDisposable
             if (status != ReceiveStatus.Message)
                 End(status);
             else if (!IsReplyToUs(receiver))
-                KeepCommand(receiver);
+                KeepCommand(receiver, transfer);
         }
     }
 
@@ -251,11 +251,11 @@ internal sealed class Incoming : IDisposable
         return true;
     }
 
-    private void KeepCommand(MessageReceiver receiver)
+    private void KeepCommand(MessageReceiver receiver, Transfer transfer)
     {
         if (!_takesCommands)
         {
-            Reply.SendError(_channel.Sender, receiver.Header, Errno.EINVAL);
+            Reply.SendError(_channel.Sender, receiver.Header, Errno.EINVAL, transfer);
             return;
         }
 

@@ -57,7 +57,7 @@ internal sealed unsafe class Reply : IDisposable
     }
 
     /// <summary>Answers a request with an error, unless it wants no answer.</summary>
-    public static Errno SendError(MessageSender sender, in MessageHeader request, Errno error)
+    public static Errno SendError(MessageSender sender, in MessageHeader request, Errno error, ICancelled? cancelled = null)
     {
         if (request.NoReply)
             return Errno.None;
@@ -69,7 +69,7 @@ internal sealed unsafe class Reply : IDisposable
             Flags = MessageFlags.Reply | MessageFlags.Error,
             Error = (uint)error,
         };
-        return sender.Send((byte*)&header, MessageHeader.Size);
+        return sender.Send((byte*)&header, MessageHeader.Size, cancelled: cancelled);
     }
 
     public void Dispose() => _buffer.Dispose();

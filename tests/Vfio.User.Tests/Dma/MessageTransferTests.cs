@@ -85,7 +85,7 @@ public class MessageTransferTests
         await using (server)
         using (client)
         {
-            var reads = Enumerable.Range(0, 8).Select(i => Task.Run(() =>
+            var reads = Enumerable.Range(0, 8).Select(i => OnThread(() =>
             {
                 var bytes = new byte[8];
                 return (server.Device.Dma.Read(Base + (ulong)(i * 8), bytes), BitConverter.ToUInt64(bytes), Base + (ulong)(i * 8));

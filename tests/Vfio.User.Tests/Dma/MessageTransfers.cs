@@ -20,6 +20,10 @@ internal static class MessageTransfers
     public static void Answer(TestClient client, RawMessage request, params object[] payload)
         => Assert.True(client.Socket.Send(RawMessage.Build(request.Id, request.Command, Fields.Of(payload), 1)));
 
+    /// <summary>A thread of the device: one that blocks, and so none of the pool.</summary>
+    public static Task<T> OnThread<T>(Func<T> work)
+        => Task.Factory.StartNew(work, TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
     public static RawMessage ReceiveRequest(RawSocket socket, ushort command, ulong address, ulong count)
     {
         var request = socket.ReceiveMessage();

@@ -200,7 +200,7 @@ public class TransferEndTests
         {
             // The client reads nothing: the socket fills, and the writers wait for room.
             var writes = Enumerable.Range(0, 16)
-                .Select(_ => Task.Run(() => server.Device.Dma.Write(Base, new byte[65536]).Error)).ToArray();
+                .Select(_ => OnThread(() => server.Device.Dma.Write(Base, new byte[65536]).Error)).ToArray();
             Assert.True(client.Socket.WaitReadable(20_000));
             server.Device.Dma.CancelTransfers();
             await server.StopAsync();
@@ -209,6 +209,20 @@ public class TransferEndTests
 
             // Those that came only after the end find nothing mapped.
             Assert.All(errors, error => Assert.True(error is Errno.ECANCELED or Errno.ENOTCONN or Errno.EFAULT));
+        }
+    }
+
+    [Fact]
+    public async Task A_device_may_cancel_and_transfer_long_after_its_client()
+    {
+        var (server, client) = await StartAsync();
+        await using (server)
+        {
+            var dma = server.Device.Dma;
+            client.Dispose();
+            server.AssertServesNext();
+            dma.CancelTransfers();
+            Assert.Equal(Errno.EFAULT, dma.Read(Base, new byte[4]).Error);
         }
     }
 
