@@ -54,16 +54,16 @@ public static unsafe class EventFd
         return count;
     }
 
-    /// <summary>Whether a descriptor is an eventfd.</summary>
+    /// <summary>Whether a descriptor is an eventfd; true as well where there is no /proc to tell.</summary>
     /// <param name="descriptor">An open descriptor.</param>
     public static bool IsEventFd(SafeFileHandle descriptor)
     {
-        const string Expected = "anon_inode:[eventfd]";
+        const string Descriptors = "/proc/self/fd", Expected = "anon_inode:[eventfd]";
         var added = false;
         try
         {
             descriptor.DangerousAddRef(ref added);
-            return new FileInfo($"/proc/self/fd/{descriptor.DangerousGetHandle()}").LinkTarget == Expected;
+            return new FileInfo($"{Descriptors}/{descriptor.DangerousGetHandle()}").LinkTarget == Expected || !Directory.Exists(Descriptors);
         }
         finally
         {

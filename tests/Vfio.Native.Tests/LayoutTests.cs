@@ -68,10 +68,16 @@ public sealed class LayoutTests
                 #define _GNU_SOURCE
                 #include <stddef.h>
                 #include <stdio.h>
+                #include <errno.h>
                 #include <fcntl.h>
+                #include <signal.h>
+                #include <unistd.h>
                 #include <poll.h>
                 #include <sched.h>
+                #include <sys/epoll.h>
                 #include <sys/eventfd.h>
+                #include <sys/file.h>
+                #include <sys/ioctl.h>
                 #include <sys/mman.h>
                 #include <sys/socket.h>
                 #include <sys/stat.h>

@@ -4,7 +4,7 @@ namespace Vfio;
 /// A variant's state lock with the kernel's deferred reset: a reset never waits for whoever holds the lock (a migration transfer, say), and is never
 /// lost, because every release of the lock looks for it. Thread-safe.
 /// </summary>
-/// <remarks>Source: the recipe of <c>mlx5vf_state_mutex_unlock</c> and <c>mlx5vf_pci_aer_reset_done</c> in the kernel's variant drivers.</remarks>
+/// <remarks>Source: the recipe that the kernel's migrating variant drivers share (their <c>state_mutex_unlock</c> and <c>reset_done</c>).</remarks>
 [System.Diagnostics.CodeAnalysis.SuppressMessage(
     "Design", "CA1001", Justification = "A SemaphoreSlim whose wait handle is never asked for holds nothing that needs disposing.")]
 public sealed class DeferredReset

@@ -67,9 +67,8 @@ internal sealed class ConfigMapBuilder
         {
             var id = (byte)_function.ReadConfig(at + Id, 1);
             var next = (int)_function.ReadConfig(at + Next, 1) & ~3;
-            _map.NoteStandard(id, at);
             var rule = StandardCapabilities.Rules.GetValueOrDefault(id);
-            var length = rule is null ? 0 : Math.Min(rule.Length(_function, at), ExtendedStart - at);
+            var length = Length(rule, at, ExtendedStart);
             if (length == 0)
             {
                 _shadow.Write(previous, 1, (uint)next);
@@ -77,6 +76,7 @@ internal sealed class ConfigMapBuilder
             else
             {
                 // The id is the hardware's anyway; making it virtual too spares every read of a chain the way down.
+                _map.NoteStandard(id, at);
                 Add(rule!, at, length, [new(Id, 2, RegisterRule.All, 0), .. rule!.Registers(_function, at)]);
                 if (id == Pm.Id)
                     ClearPme(at);
@@ -89,6 +89,19 @@ internal sealed class ConfigMapBuilder
 
         if (visible == 0)
             _shadow.Merge(Status, 2, StatusCapabilityList, 0);
+    }
+
+    // 0 for what is hidden, and for what would reach over the end: its registers are not all there. Raw bytes may end anywhere.
+    private int Length(CapabilityRule? rule, int at, int end)
+    {
+        const int Shortest = 4;
+        if (rule is null || at + rule.LengthReach > end || at + Shortest > end)
+            return 0;
+        var length = rule.Length(_function, at);
+        if (length <= end - at)
+            return length;
+        _logger.LogWarning("{Function}: {Capability} at {Start:x} reaches over the end", _function.Address, rule.Name, at);
+        return rule.RawWrites ? end - at : 0;
     }
 
     private void ClearPme(int at)
@@ -113,11 +126,11 @@ internal sealed class ConfigMapBuilder
         {
             var header = _function.ReadConfig(at, 4);
             var next = (int)((header & NextMask) >> NextShift);
-            _map.NoteExtended((ushort)header, at);
             var rule = ExtendedCapabilities.Rules.GetValueOrDefault((ushort)header);
-            var length = rule is null ? 0 : Math.Min(rule.Length(_function, at), _function.ConfigSize - at);
+            var length = Length(rule, at, _function.ConfigSize);
             if (length != 0)
             {
+                _map.NoteExtended((ushort)header, at);
                 Add(rule!, at, length, [new(0, 4, RegisterRule.All, 0), .. rule!.Registers(_function, at)]);
                 visible++;
                 previous = at;

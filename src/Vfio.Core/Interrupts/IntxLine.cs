@@ -120,9 +120,14 @@ internal sealed class IntxLine(IInterruptLines lines, UnmaskWatcher watcher, Hel
             return check;
         if (_unmask is not null)
             return Errno.EBUSY;
-        held.Keep(eventFd);
-        _unmask = watcher.Add(eventFd, Unmask);
-        return VfioResult.Success;
+        var watch = watcher.Add(eventFd, Unmask);
+        if (watch.IsSuccess)
+        {
+            held.Keep(eventFd);
+            _unmask = watch.Value;
+        }
+
+        return watch;
     }
 
     /// <summary>Ends unmasking by eventfd, if there is one.</summary>

@@ -10,13 +10,12 @@ internal sealed class MessageControl(IPciFunction function, ConfigMap map, Virtu
     private readonly int _msi = map.Standard(Msi.Id);
     private readonly int _msix = map.Standard(Msix.Id);
 
+    // Read once: while the function is reset, its registers say nothing.
+    private readonly int _msiCount = CountMsi(function, map.Standard(Msi.Id));
+    private readonly int _msixCount = CountMsix(function, map.Standard(Msix.Id));
+
     /// <summary>How many vectors an index has, by the function's registers.</summary>
-    public int Count(IrqIndex index) => index switch
-    {
-        IrqIndex.Msi when _msi != 0 => 1 << (int)((function.ReadConfig(_msi + Msi.Flags, 2) & Msi.QueueCapable) >> Msi.QueueCapableShift),
-        IrqIndex.Msix when _msix != 0 => (int)(function.ReadConfig(_msix + Msix.Control, 2) & Msix.TableSizeMask) + 1,
-        _ => 0,
-    };
+    public int Count(IrqIndex index) => index switch { IrqIndex.Msi => _msiCount, IrqIndex.Msix => _msixCount, _ => 0 };
 
     /// <summary>Enables delivery.</summary>
     public void Enable(IrqIndex index, int vectors)
@@ -40,4 +39,10 @@ internal sealed class MessageControl(IPciFunction function, ConfigMap map, Virtu
         else if (index == IrqIndex.Msi && _msi != 0)
             config.MergeHardware(_msi + Msi.Flags, 2, Msi.Enable, 0);
     }
+
+    private static int CountMsi(IPciFunction function, int capability)
+        => capability == 0 ? 0 : 1 << (int)((function.ReadConfig(capability + Msi.Flags, 2) & Msi.QueueCapable) >> Msi.QueueCapableShift);
+
+    private static int CountMsix(IPciFunction function, int capability)
+        => capability == 0 ? 0 : (int)(function.ReadConfig(capability + Msix.Control, 2) & Msix.TableSizeMask) + 1;
 }

@@ -18,14 +18,16 @@ internal sealed class MessageVectors(IInterruptLines lines, HeldEventFds held)
     /// <param name="index">MSI or MSI-X.</param>
     /// <param name="vectors">How many.</param>
     /// <param name="count">How many the index has.</param>
-    /// <returns>0; a positive number: none was turned on, so many could be. ERANGE: none was asked for.</returns>
+    /// <returns>0; a positive number: none was turned on, so many could be. ERANGE: none was asked for. ENOSPC: none can be had.</returns>
     public VfioResult<int> Enable(IrqIndex index, int vectors, int count)
     {
         if (vectors == 0)
             return Errno.ERANGE;
         var obtained = lines.Enable(index, vectors);
-        if (!obtained.IsSuccess || obtained.Value < vectors)
+        if (!obtained.IsSuccess)
             return obtained;
+        if (obtained.Value < vectors)
+            return obtained.Value > 0 ? obtained.Value : Errno.ENOSPC;
         _index = index;
         _enabled = vectors;
         _triggers = new SafeFileHandle?[count];

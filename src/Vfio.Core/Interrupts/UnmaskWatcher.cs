@@ -21,16 +21,24 @@ internal sealed class UnmaskWatcher
     public static UnmaskWatcher Shared { get; } = new();
 
     /// <summary>Watches an eventfd; one that is signalled already fires at once.</summary>
-    public UnmaskWatch Add(SafeFileHandle eventFd, Action unmask)
+    /// <returns>The watch; EMFILE: the process has no descriptor left to wake the thread with.</returns>
+    public VfioResult<UnmaskWatch> Add(SafeFileHandle eventFd, Action unmask)
     {
         var watch = new UnmaskWatch(eventFd, unmask);
         lock (_changed)
         {
-            _watches.Add(watch);
-            if (_thread is null)
-                Start();
-            else
+            if (_thread is not null)
+            {
+                _watches.Add(watch);
                 Change();
+                return watch;
+            }
+
+            var wakeUp = EventFd.Create();
+            if (wakeUp.IsInvalid)
+                return Errno.EMFILE;
+            _watches.Add(watch);
+            Start(wakeUp);
         }
 
         return watch;
@@ -56,11 +64,9 @@ internal sealed class UnmaskWatcher
         return ++_asked;
     }
 
-    private void Start()
+    private void Start(SafeFileHandle wakeUp)
     {
-        _wakeUp = EventFd.Create();
-        if (_wakeUp.IsInvalid)
-            throw VfioException.FromLibc("eventfd for unmasking interrupts");
+        _wakeUp = wakeUp;
         _taken = _asked;
         _thread = new Thread(Run) { IsBackground = true, Name = "vfio unmask" };
         _thread.Start(_wakeUp);

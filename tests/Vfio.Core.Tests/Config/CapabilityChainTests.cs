@@ -109,17 +109,42 @@ public sealed class CapabilityChainTests
     }
 
     [Fact]
-    public async Task A_capability_that_reaches_over_the_end_is_cut()
+    public async Task A_capability_that_reaches_over_the_end_is_hidden_and_a_raw_one_cut()
     {
-        var hardware = new Hardware(256);
-        hardware.Bytes[6] |= 0x10;
-        hardware.Bytes[0x34] = 0xF8;
-        hardware.Bytes[0xF8] = 0x10;
-        hardware.Bytes[0xFA] = 2;
-        await using var device = await OpenDevice.Open(new(hardware.Bytes));
+        foreach (var id in new byte[] { 0x01, 0x03, 0x05, 0x07, 0x08, 0x10, 0x11, 0x12, 0x13 })
+        {
+            var hardware = new Hardware(256);
+            hardware.Bytes[6] |= 0x10;
+            hardware.Bytes[0x34] = 0xFC;
+            hardware.Bytes[0xFC] = id;
+            await using var device = await OpenDevice.Open(new(hardware.Bytes));
+            Assert.Equal(0u, device.ReadConfig(0x34, 1));
+            Assert.Equal(0u, device.ReadConfig(6, 2) & 0x10);
+        }
 
-        device.WriteConfig(0xFC, 4, 0xFFFFFFFF);
-        Assert.Equal(0x10u, device.ReadConfig(0xF8, 1));
+        var raw = new Hardware(256);
+        raw.Bytes[6] |= 0x10;
+        raw.Bytes[0x34] = 0xF8;
+        raw.Bytes[0xF8] = 0x09;
+        raw.Bytes[0xFA] = 0x40;
+        await using var cut = await OpenDevice.Open(new(raw.Bytes));
+        Assert.Equal(0xF8u, cut.ReadConfig(0x34, 1));
+    }
+
+    [Fact]
+    public async Task An_extended_chain_of_any_bytes_opens()
+    {
+        for (var seed = 0; seed < 300; seed++)
+        {
+            var hardware = new Hardware();
+            new Random(seed).NextBytes(hardware.Bytes.AsSpan(0x40));
+            hardware.Bytes[6] |= 0x10;
+            hardware.Bytes[0x34] = (byte)(0x40 + (seed % 0xC0));
+            if (seed % 2 == 0)
+                hardware.Express();
+            await using var device = await OpenDevice.Open(new(hardware.Bytes) { Notes = false });
+            Assert.Equal(4096, device.Read(RegionIndex.Config, 0, new byte[4096]).Value);
+        }
     }
 
     [Theory]

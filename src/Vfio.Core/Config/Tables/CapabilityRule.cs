@@ -9,6 +9,9 @@ internal sealed record CapabilityRule(byte Id, string Name)
     /// <summary>Bytes that the capability takes; 0 hides it: it is unlinked, and its bytes are as unassigned ones are.</summary>
     public required FromHardware<int> Length { get; init; }
 
+    /// <summary>How many of the capability's first bytes its length is computed from.</summary>
+    public int LengthReach { get; init; } = 4;
+
     /// <summary>The registers that differ from "shown as the hardware has it, not writable".</summary>
     public FromHardware<IReadOnlyList<RegisterRule>> Registers { get; init; } = static (_, _) => [];
 

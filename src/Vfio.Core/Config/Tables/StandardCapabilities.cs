@@ -52,7 +52,7 @@ internal static class StandardCapabilities
         },
         // The control word is read-only: MSI-X is enabled by VFIO_DEVICE_SET_IRQS alone.
         new(Msix.Id, "MSI-X") { Length = Fixed(12), Saved = Registers16(Msix.Control) },
-        new(0x12, "SATA") { Length = (function, start) => (function.ReadConfig(start + 4, 1) & 0xF) == 0xF ? 16 : 8 },
+        new(0x12, "SATA") { LengthReach = 8, Length = (function, start) => (function.ReadConfig(start + 4, 1) & 0xF) == 0xF ? 16 : 8 },
         new(Af.Id, "Advanced Features")
         {
             Length = Fixed(6),
