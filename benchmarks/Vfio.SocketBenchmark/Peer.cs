@@ -13,7 +13,8 @@ internal sealed class Peer : IDisposable
         _process = Process.Start(start) ?? throw new InvalidOperationException($"{file} does not start");
     }
 
-    public string ReadLine() => _process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("a peer has ended before its time");
+    public string ReadLine()
+        => _process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("a peer has ended before its time");
 
     public void Dispose()
     {

@@ -5,12 +5,14 @@ using Vfio;
 using Vfio.SocketBenchmark;
 using Vfio.User;
 
-// A round trip of the server against the least that any program could do: a C program that answers the same messages. A neutral C client asks both.
+// A round trip of the server against the least that any program could do: a C program that answers the same messages. A neutral C client
+// asks both.
 if (args is ["--serve", var served])
     return await ServeAsync(served);
 if (Option("--help") is not null || args.Any(argument => !argument.StartsWith("--", StringComparison.Ordinal)))
 {
-    Console.WriteLine("Vfio.SocketBenchmark [--rounds=N] [--count=N] [--json]\nNeeds gcc and taskset. Run it in Release, on a machine that does nothing else.");
+    Console.WriteLine("Vfio.SocketBenchmark [--rounds=N] [--count=N] [--json]");
+    Console.WriteLine("Needs gcc and taskset. Run it in Release, on a machine that does nothing else.");
     return 2;
 }
 
@@ -62,10 +64,12 @@ finally
     Directory.Delete(directory, recursive: true);
 }
 
-string? Option(string name) => args.FirstOrDefault(argument => argument == name || argument.StartsWith(name + "=", StringComparison.Ordinal));
+string? Option(string name)
+    => args.FirstOrDefault(argument => argument == name || argument.StartsWith(name + "=", StringComparison.Ordinal));
 
 int Number(string name, int otherwise)
-    => Option(name)?.Split('=') is [_, var text] && int.TryParse(text, CultureInfo.InvariantCulture, out var value) && value > 0 ? value : otherwise;
+    => Option(name)?.Split('=') is [_, var text] && int.TryParse(text, CultureInfo.InvariantCulture, out var value) && value > 0
+        ? value : otherwise;
 
 static async Task<string> BuildPeerAsync(string directory)
 {

@@ -1,6 +1,9 @@
 namespace Vfio.SocketBenchmark;
 
-/// <summary>A device with one register: what is measured is the server. It counts what the serving thread allocates between its first access and its last.</summary>
+/// <summary>
+/// A device with one register: what is measured is the server. It counts what the serving thread allocates between its first access and its
+/// last.
+/// </summary>
 internal sealed class RegisterDevice : VfioDevice
 {
     private long _allocatedAtFirst;
@@ -43,5 +46,6 @@ internal sealed class RegisterDevice : VfioDevice
         return Errno.EINVAL;
     }
 
-    public override ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken) => ValueTask.FromResult(VfioResult.Success);
+    public override ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
+        => ValueTask.FromResult(VfioResult.Success);
 }

@@ -46,7 +46,8 @@ internal static class Report
         foreach (var place in placements)
         {
             Console.WriteLine(
-                $"{place.Name,-10} {place.EchoP50 / 1000,12:F2} / {place.EchoP99 / 1000,-8:F2} {place.OursP50 / 1000,14:F2} / {place.OursP99 / 1000,-9:F2}"
+                $"{place.Name,-10} {place.EchoP50 / 1000,12:F2} / {place.EchoP99 / 1000,-8:F2}"
+                + $" {place.OursP50 / 1000,14:F2} / {place.OursP99 / 1000,-9:F2}"
                 + $" {place.RatioP50,8:F2} / {place.RatioP99,-6:F2} {place.BytesPerAccess,16:F3}");
         }
     }

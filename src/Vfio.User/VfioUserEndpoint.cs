@@ -16,8 +16,8 @@ public sealed class VfioUserEndpoint
     internal SafeFileHandle? Socket { get; }
 
     /// <summary>
-    /// A unix socket that the server creates, open to its own user alone (mode 0600), and removes when it ends. A socket that is there already is
-    /// replaced if nobody listens on it.
+    /// A unix socket that the server creates, open to its own user alone (mode 0600), and removes when it ends. A socket that is there
+    /// already is replaced if nobody listens on it.
     /// </summary>
     /// <param name="path">The path, at most 107 bytes of UTF-8.</param>
     public static VfioUserEndpoint Path(string path)
@@ -26,7 +26,9 @@ public sealed class VfioUserEndpoint
         return new(path, null);
     }
 
-    /// <summary>A unix stream socket that somebody else made: one that listens, or one that is connected and serves its one client.</summary>
+    /// <summary>
+    /// A unix stream socket that somebody else made: one that listens, or one that is connected and serves its one client.
+    /// </summary>
     /// <param name="fd">The descriptor; the server owns it once it runs, and closes it when it ends.</param>
     public static VfioUserEndpoint Descriptor(SafeFileHandle fd)
     {

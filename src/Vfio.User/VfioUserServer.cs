@@ -8,9 +8,9 @@ namespace Vfio.User;
 
 /// <summary>Serves one device on one endpoint to vfio-user clients, one after the other.</summary>
 /// <remarks>
-/// One thread of its own waits for the client and answers it, in order. The device is opened when a client has negotiated a version, and closed when the
-/// client is gone: with <see cref="ResetCause.ClientLost"/> however it went (the protocol has no goodbye), with <see cref="ResetCause.Close"/> when the
-/// server is stopped. What the device throws becomes EIO for that one request. Thread-safe.
+/// One thread of its own waits for the client and answers it, in order. The device is opened when a client has negotiated a version, and
+/// closed when the client is gone: with <see cref="ResetCause.ClientLost"/> however it went (the protocol has no goodbye), with
+/// <see cref="ResetCause.Close"/> when the server is stopped. What the device throws becomes EIO for that one request. Thread-safe.
 /// </remarks>
 public sealed class VfioUserServer
 {
@@ -42,15 +42,17 @@ public sealed class VfioUserServer
     public Task Listening => _listening.Task;
 
     /// <summary>
-    /// Serves until it is cancelled, until a client is gone if <see cref="VfioUserServerOptions.EndAfterOneClient"/> says so, or until the one client of a
-    /// connected descriptor is gone.
+    /// Serves until it is cancelled, until a client is gone if <see cref="VfioUserServerOptions.EndAfterOneClient"/> says so, or until the
+    /// one client of a connected descriptor is gone.
     /// </summary>
     /// <param name="endpoint">Where.</param>
-    /// <param name="cancellationToken">Stops: the client is disconnected, the device closed, the socket removed. Being stopped is no failure.</param>
+    /// <param name="cancellationToken">
+    /// Stops: the client is disconnected, the device closed, the socket removed. Being stopped is no failure.
+    /// </param>
     /// <returns>Completes when the device is closed and the endpoint given up.</returns>
     /// <exception cref="VfioException">
-    /// The endpoint cannot be had. EBUSY: somebody listens there. EEXIST: the path holds something that is no socket. EINVAL: the path is too long, or the
-    /// descriptor no unix stream socket. Any errno of making a socket.
+    /// The endpoint cannot be had. EBUSY: somebody listens there. EEXIST: the path holds something that is no socket. EINVAL: the path is
+    /// too long, or the descriptor no unix stream socket. Any errno of making a socket.
     /// </exception>
     /// <exception cref="InvalidOperationException">The server has run before.</exception>
     public Task RunAsync(VfioUserEndpoint endpoint, CancellationToken cancellationToken)

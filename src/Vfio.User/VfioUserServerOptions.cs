@@ -1,23 +1,29 @@
 namespace Vfio.User;
 
-/// <summary>How a <see cref="VfioUserServer"/> serves. The defaults suit the known clients; what they need of a server was observed on each of them.</summary>
+/// <summary>
+/// How a <see cref="VfioUserServer"/> serves. The defaults suit the known clients; what they need of a server was observed on each of them.
+/// </summary>
 public sealed class VfioUserServerOptions
 {
-    /// <summary>A word for people: it names the serving thread (<c>vfio-user:NAME</c>) and stands in every log line. The endpoint by default.</summary>
+    /// <summary>
+    /// A word for people: it names the serving thread (<c>vfio-user:NAME</c>) and stands in every log line. The endpoint by default.
+    /// </summary>
     public string? Name { get; init; }
 
-    /// <summary>How long a client may take to negotiate a version before it is dropped so that others are served. Infinite is allowed.</summary>
+    /// <summary>
+    /// How long a client may take to negotiate a version before it is dropped so that others are served. Infinite is allowed.
+    /// </summary>
     public TimeSpan NegotiationTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// From when on an answer that carries data is replaced by a header with ETIMEDOUT. QEMU gives up on a request after 5 s, and loses the stream
-    /// for good when the data comes later; a late header it ignores. Infinite is allowed.
+    /// From when on an answer that carries data is replaced by a header with ETIMEDOUT. QEMU gives up on a request after 5 s, and loses the
+    /// stream for good when the data comes later; a late header it ignores. Infinite is allowed.
     /// </summary>
     public TimeSpan ReplyDeadline { get; init; } = TimeSpan.FromSeconds(4.5);
 
     /// <summary>
-    /// How long a transfer by message that is made while a request of the client is being answered may wait for the client: ETIMEDOUT after that.
-    /// Must leave time before <see cref="ReplyDeadline"/>. Transfers of a device's own threads wait until they are cancelled.
+    /// How long a transfer by message that is made while a request of the client is being answered may wait for the client: ETIMEDOUT after
+    /// that. Must leave time before <see cref="ReplyDeadline"/>. Transfers of a device's own threads wait until they are cancelled.
     /// </summary>
     public TimeSpan TransferTimeout { get; init; } = TimeSpan.FromSeconds(4);
 

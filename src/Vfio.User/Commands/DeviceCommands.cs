@@ -31,7 +31,8 @@ internal static class DeviceCommands
         session.Requests.Suspend(true);
         try
         {
-            return session.WaitFor(session.Device.ResetAsync(ResetCause.DeviceReset, session.Stopping)) is { IsSuccess: false } failed ? failed.Error : 0;
+            var result = session.WaitFor(session.Device.ResetAsync(ResetCause.DeviceReset, session.Stopping));
+            return result.IsSuccess ? 0 : result.Error;
         }
         finally
         {

@@ -78,7 +78,8 @@ internal static class DmaCommands
 
     private static bool IsSound(in DmaMapStructure asked)
         => (asked.Flags & ~KnownMapFlags) == 0 && (asked.Flags & (DmaMapFlags.Read | DmaMapFlags.Write)) != 0
-            && asked.Length != 0 && IsPageAligned(asked.Address | asked.Length | asked.FileOffset) && asked.Address <= ulong.MaxValue - (asked.Length - 1);
+            && asked.Length != 0 && IsPageAligned(asked.Address | asked.Length | asked.FileOffset)
+            && asked.Address <= ulong.MaxValue - (asked.Length - 1);
 
     private static bool IsPageAligned(ulong bits) => bits % Limits.PageSize == 0;
 }

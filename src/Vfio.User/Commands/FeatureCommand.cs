@@ -10,8 +10,12 @@ internal static class FeatureCommand
 {
     public static VfioResult<int> Carry(ClientSession session, Message request, Reply reply)
     {
-        if (!MemoryMarshal.TryRead<FeatureStructure>(request.Body, out var asked) || asked.ArgSize is < FeatureStructure.Size or > Limits.DataTransfer)
+        if (!MemoryMarshal.TryRead<FeatureStructure>(request.Body, out var asked)
+            || asked.ArgSize is < FeatureStructure.Size or > Limits.DataTransfer)
+        {
             return Errno.EINVAL;
+        }
+
         var parsed = FeatureRequest.FromFlags(asked.Flags);
         if (!parsed.IsSuccess)
             return parsed.Error;
@@ -44,6 +48,7 @@ internal static class FeatureCommand
     }
 
     // These are no feature of the device itself (IMigration, IDmaLogging): absent as long as the server does not drive migration.
-    private static bool IsAnsweredByCapability(int id) => id is FeatureId.Migration or FeatureId.MigrationDeviceState or FeatureId.DmaLoggingStart
-        or FeatureId.DmaLoggingStop or FeatureId.DmaLoggingReport or FeatureId.MigrationDataSize or FeatureId.MigrationPrecopyInfoV2;
+    private static bool IsAnsweredByCapability(int id) => id is FeatureId.Migration or FeatureId.MigrationDeviceState
+        or FeatureId.DmaLoggingStart or FeatureId.DmaLoggingStop or FeatureId.DmaLoggingReport
+        or FeatureId.MigrationDataSize or FeatureId.MigrationPrecopyInfoV2;
 }

@@ -49,7 +49,8 @@ internal static class IrqCommands
     }
 
     // The kernel's positive answer, how many vectors there are, has no place in the protocol's reply.
-    private static VfioResult<int> Result(VfioResult<int> result) => result.IsSuccess && result.Value > 0 ? Errno.ENOSPC : result.IsSuccess ? 0 : result.Error;
+    private static VfioResult<int> Result(VfioResult<int> result)
+        => result is { IsSuccess: true, Value: > 0 } ? Errno.ENOSPC : result.IsSuccess ? 0 : result.Error;
 }
 
 /// <summary>Turns the descriptors of a SET_IRQS into one for each sub-index.</summary>
@@ -59,13 +60,14 @@ internal static class EventFds
     /// <param name="descriptors">What came: nothing (detach all), one for each sub-index, or those that an index array names.</param>
     /// <param name="asked">The request.</param>
     /// <param name="data">
-    /// What follows it: nothing by the specification. One client appends an index into the descriptors for each sub-index, -1 for none, in the manner of
-    /// the kernel's array; anything else is passed over.
+    /// What follows it: nothing by the specification. One client appends an index into the descriptors for each sub-index, -1 for none, in
+    /// the manner of the kernel's array; anything else is passed over.
     /// </param>
     /// <returns>EINVAL: not one of these, or not an eventfd.</returns>
     public static VfioResult<SafeFileHandle?[]> Take(DescriptorList descriptors, in SetIrqsStructure asked, ReadOnlySpan<byte> data)
     {
-        var hasIndexes = !data.IsEmpty && data.Length == (long)asked.Count * sizeof(int) && asked.ArgSize == (long)SetIrqsStructure.Size + data.Length;
+        var hasIndexes = !data.IsEmpty && data.Length == (long)asked.Count * sizeof(int)
+            && asked.ArgSize == (long)SetIrqsStructure.Size + data.Length;
         if (descriptors.Overflowed || (!hasIndexes && descriptors.Count != 0 && descriptors.Count != asked.Count))
             return Errno.EINVAL;
         if (descriptors.Count == 0 && !hasIndexes)

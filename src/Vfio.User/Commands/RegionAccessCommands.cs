@@ -41,7 +41,9 @@ internal static class RegionAccessCommands
         return RegionAccessStructure.Size;
     }
 
-    /// <summary>Each write stands for itself, as posted writes do: one that fails does not keep back those after it, and its errno is the answer.</summary>
+    /// <summary>
+    /// Each write stands for itself, as posted writes do: one that fails does not keep back those after it, and its errno is the answer.
+    /// </summary>
     public static VfioResult<int> WriteMulti(ClientSession session, Message request, Reply reply)
     {
         if (!session.Client.WriteMultiple || !MemoryMarshal.TryRead<ulong>(request.Body, out var count))
@@ -84,5 +86,6 @@ internal static class RegionAccessCommands
         => access.Region < session.RegionCount && access.Count <= Limits.DataTransfer && access.Offset <= ulong.MaxValue - access.Count;
 
     private static uint Believable(int count, uint asked)
-        => (uint)count <= asked ? (uint)count : throw new InvalidOperationException($"The device says that it moved {count} of {asked} bytes.");
+        => (uint)count <= asked ? (uint)count
+            : throw new InvalidOperationException($"The device says that it moved {count} of {asked} bytes.");
 }

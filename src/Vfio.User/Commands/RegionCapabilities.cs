@@ -8,7 +8,8 @@ internal static class RegionCapabilities
 {
     /// <summary>Bytes of the chain; 0 for none.</summary>
     public static int Length(RegionInfo info, bool isMapped)
-        => SparseLength(info, isMapped) + (info.Type is null ? 0 : TypeLength) + (HasMsixMappable(info, isMapped) ? CapabilityHeader.Size : 0);
+        => SparseLength(info, isMapped) + (info.Type is null ? 0 : TypeLength)
+            + (HasMsixMappable(info, isMapped) ? CapabilityHeader.Size : 0);
 
     private const int TypeLength = CapabilityHeader.Size + 2 * sizeof(uint);
 
@@ -35,7 +36,8 @@ internal static class RegionCapabilities
     private static bool HasMsixMappable(RegionInfo info, bool isMapped) => isMapped && info.MsixMappable;
 
     private static int SparseLength(RegionInfo info, bool isMapped)
-        => isMapped && info.SparseAreas is { } areas ? CapabilityHeader.Size + SparseMmapHead.Size + areas.Count * SparseMmapHead.AreaSize : 0;
+        => isMapped && info.SparseAreas is { } areas
+            ? CapabilityHeader.Size + SparseMmapHead.Size + areas.Count * SparseMmapHead.AreaSize : 0;
 
     private static Span<byte> Begin(Span<byte> payload, ref int at, ushort id, int length)
     {

@@ -9,8 +9,8 @@ namespace Vfio.User.Commands;
 internal static class RegionInfoCommand
 {
     /// <remarks>
-    /// A client whose argsz has no room for the capabilities gets the structure without them, and the argsz that it needs; the file goes along both times,
-    /// as libvfio-user has it: there are clients that ask once and map, and none that minds.
+    /// A client whose argsz has no room for the capabilities gets the structure without them, and the argsz that it needs; the file goes
+    /// along both times, as libvfio-user has it: there are clients that ask once and map, and none that minds.
     /// </remarks>
     public static VfioResult<int> Get(ClientSession session, Message request, Reply reply)
     {

@@ -12,7 +12,8 @@ internal static class RegionIoFdsCommand
 {
     public static VfioResult<int> Get(ClientSession session, Message request, Reply reply)
     {
-        if (!MemoryMarshal.TryRead<RegionIoFdsStructure>(request.Body, out var asked) || asked.ArgSize is < RegionIoFdsStructure.Size or > Limits.DataTransfer
+        if (!MemoryMarshal.TryRead<RegionIoFdsStructure>(request.Body, out var asked)
+            || asked.ArgSize is < RegionIoFdsStructure.Size or > Limits.DataTransfer
             || asked.Flags != 0 || asked.Count != 0 || asked.Index >= session.RegionCount)
         {
             return Errno.EINVAL;

@@ -14,7 +14,9 @@ internal static unsafe class ClientFile
     /// <param name="file">The descriptor that came with the request; always taken over.</param>
     /// <param name="offset">Where in the file the range begins.</param>
     /// <param name="fileIo">Whether the client asks for reads and writes instead of a mapping.</param>
-    /// <returns>EINVAL: no file with bytes of its own, or the range lies beyond its end. EACCES: it was not opened for that access.</returns>
+    /// <returns>
+    /// EINVAL: no file with bytes of its own, or the range lies beyond its end. EACCES: it was not opened for that access.
+    /// </returns>
     public static VfioResult<ClientMap> Map(ulong iova, ulong size, DmaAccess access, SafeFileHandle file, ulong offset, bool fileIo)
     {
         var kept = false;

@@ -5,10 +5,11 @@ using Vfio.Native;
 namespace Vfio.User.Dma;
 
 /// <summary>
-/// A range of a file that the client can shorten at any time: it is read and written by calls, which then fail, where a touch of mapped memory would kill
-/// the process by SIGBUS.
+/// A range of a file that the client can shorten at any time: it is read and written by calls, which then fail, where a touch of mapped
+/// memory would kill the process by SIGBUS.
 /// </summary>
-internal sealed unsafe class FileMap(ulong iova, ulong size, DmaAccess access, SafeFileHandle file, long offset) : ClientMap(iova, size, access, null)
+internal sealed unsafe class FileMap(ulong iova, ulong size, DmaAccess access, SafeFileHandle file, long offset)
+    : ClientMap(iova, size, access, null)
 {
     protected override VfioResult Read(ulong iova, Span<byte> destination)
     {

@@ -3,7 +3,8 @@ using Vfio.User.Requests;
 namespace Vfio.User.Dma;
 
 /// <summary>A range that came without a file: the client itself reads and writes it, when asked by DMA_READ and DMA_WRITE.</summary>
-internal sealed unsafe class MessageMap(ulong iova, ulong size, DmaAccess access, ClientRequests requests) : ClientMap(iova, size, access, null)
+internal sealed unsafe class MessageMap(ulong iova, ulong size, DmaAccess access, ClientRequests requests)
+    : ClientMap(iova, size, access, null)
 {
     private volatile bool _isEnding;
 

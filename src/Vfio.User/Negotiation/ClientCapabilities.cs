@@ -12,7 +12,9 @@ internal sealed class ClientCapabilities
 
     public ushort Minor { get; private set; }
 
-    /// <summary>How many descriptors it takes in one message; null if it does not say (1, by the specification; every peer takes more).</summary>
+    /// <summary>
+    /// How many descriptors it takes in one message; null if it does not say (1, by the specification; every peer takes more).
+    /// </summary>
     public int? MessageDescriptors { get; private set; }
 
     /// <summary>The most data that it takes in one message.</summary>
@@ -24,7 +26,9 @@ internal sealed class ClientCapabilities
 
     /// <summary>Reads the payload of a VERSION message.</summary>
     /// <param name="payload">The payload: the numbers, and JSON text with a NUL, or none.</param>
-    /// <returns>EINVAL: another major, no NUL, no JSON, or a value of a type or size that its key cannot have. Unknown keys are passed over.</returns>
+    /// <returns>
+    /// EINVAL: another major, no NUL, no JSON, or a value of a type or size that its key cannot have. Unknown keys are passed over.
+    /// </returns>
     public static VfioResult<ClientCapabilities> Parse(ReadOnlySpan<byte> payload)
     {
         if (!MemoryMarshal.TryRead<VersionHead>(payload, out var head) || head.Major != Limits.Major)
@@ -151,8 +155,9 @@ internal sealed class ClientCapabilities
     private static readonly (Key Key, string Name)[] Names =
     [
         (Key.Capabilities, "capabilities"), (Key.MaxMsgFds, "max_msg_fds"), (Key.MaxDataXferSize, "max_data_xfer_size"),
-        (Key.MaxDmaMaps, "max_dma_maps"), (Key.PageSizes, "pgsizes"), (Key.WriteMultiple, "write_multiple"), (Key.TwinSocket, "twin_socket"),
-        (Key.Supported, "supported"), (Key.Migration, "migration"), (Key.PageSize, "pgsize"), (Key.MaxBitmapSize, "max_bitmap_size"),
+        (Key.MaxDmaMaps, "max_dma_maps"), (Key.PageSizes, "pgsizes"), (Key.WriteMultiple, "write_multiple"),
+        (Key.TwinSocket, "twin_socket"), (Key.Supported, "supported"), (Key.Migration, "migration"), (Key.PageSize, "pgsize"),
+        (Key.MaxBitmapSize, "max_bitmap_size"),
     ];
 
     private enum Key

@@ -6,12 +6,12 @@ using Vfio.User.Wire;
 namespace Vfio.User.Requests;
 
 /// <summary>
-/// What the server asks of its client: to read and write memory that only the client reaches. Thread-safe; a caller waits for its reply, and receives
-/// for all while nobody else does.
+/// What the server asks of its client: to read and write memory that only the client reaches. Thread-safe; a caller waits for its reply,
+/// and receives for all while nobody else does.
 /// </summary>
 /// <remarks>
-/// No client can make a caller wait for ever: a reset, an unmap of the range, the end of the client and the end of the server complete what waits, and
-/// a transfer on the connection's own thread has a time-out besides. A reply that comes later is dropped by its id.
+/// No client can make a caller wait for ever: a reset, an unmap of the range, the end of the client and the end of the server complete what
+/// waits, and a transfer on the connection's own thread has a time-out besides. A reply that comes later is dropped by its id.
 /// </remarks>
 internal sealed unsafe class ClientRequests
 {
@@ -92,12 +92,7 @@ internal sealed unsafe class ClientRequests
     }
 
     /// <summary>Fails everything that waits, and what now runs from its next message on.</summary>
-    public void CancelAll()
-    {
-        lock (_lock)
-            _cancellations++;
-        Cancel(static _ => true);
-    }
+    public void CancelAll() => Cancel(static _ => true, alsoWhatRuns: true);
 
     /// <summary>Fails what waits in an address range.</summary>
     public void CancelRange(ulong iova, ulong last)
@@ -120,15 +115,17 @@ internal sealed unsafe class ClientRequests
     {
         lock (_lock)
         {
+            if (_closed)
+                return;
             _closed = true;
             for (var i = 0; i < _pending.Count; i++)
             {
                 if (!_pending[i].IsDone)
                     _pending[i].Complete(Errno.ENOTCONN);
             }
-        }
 
-        WakeAll();
+            WakeAll();
+        }
     }
 
     /// <summary>Waits, after <see cref="Close"/>, until no caller is left inside.</summary>
@@ -141,18 +138,23 @@ internal sealed unsafe class ClientRequests
         }
     }
 
-    private void Cancel(Predicate<Transfer> chosen)
+    private void Cancel(Predicate<Transfer> chosen, bool alsoWhatRuns = false)
     {
         lock (_lock)
         {
+            // A device may cancel long after its client: there is nothing left then, the sockets included.
+            if (_closed)
+                return;
+            if (alsoWhatRuns)
+                _cancellations++;
             for (var i = 0; i < _pending.Count; i++)
             {
                 if (!_pending[i].IsDone && chosen(_pending[i]))
                     _pending[i].Complete(Errno.ECANCELED);
             }
-        }
 
-        WakeAll();
+            WakeAll();
+        }
     }
 
     private void WakeAll()
@@ -210,7 +212,11 @@ internal sealed unsafe class ClientRequests
             MessageSize = (uint)(HeadLength + dataLength),
             Flags = MessageFlags.Command,
         };
-        *(DmaAccessStructure*)(head + MessageHeader.Size) = new DmaAccessStructure { Address = transfer.Iova, Count = (ulong)transfer.Length };
+        *(DmaAccessStructure*)(head + MessageHeader.Size) = new DmaAccessStructure
+        {
+            Address = transfer.Iova,
+            Count = (ulong)transfer.Length,
+        };
         return _channel.Sender.Send(head, HeadLength, data, dataLength, default, transfer);
     }
 

@@ -5,14 +5,17 @@ using Vfio.User.Wire;
 namespace Vfio.User.Requests;
 
 /// <summary>
-/// What comes in on one socket. At any time at most one thread receives: the connection's own, which waits for the next command, or one that waits for
-/// the reply to a request of its own. It hands replies to whoever waits for them, and queues commands for the connection's thread. Thread-safe.
+/// What comes in on one socket. At any time at most one thread receives: the connection's own, which waits for the next command, or one
+/// that waits for the reply to a request of its own. It hands replies to whoever waits for them, and queues commands for the connection's
+/// thread. Thread-safe.
 /// </summary>
 /// <remarks>
-/// So a reply is received even while the connection's thread is inside the device, which may be waiting for the very thread that waits for the reply.
+/// So a reply is received even while the connection's thread is inside the device, which may be waiting for the very thread that waits for
+/// the reply.
 /// </remarks>
 internal sealed class Incoming : IDisposable
 {
+    private const long Never = long.MaxValue;
     private static readonly TimeSpan QueueTimeout = TimeSpan.FromSeconds(4);
     private readonly object _lock = new();
     private readonly MessageChannel _channel;
@@ -76,7 +79,7 @@ internal sealed class Incoming : IDisposable
             }
             else
             {
-                WaitUntil(static (incoming, _) => incoming.IsFree || incoming._queued != 0 || incoming._ended, null, Timeout.InfiniteTimeSpan);
+                WaitUntil(static (incoming, _) => incoming.IsFree || incoming._queued != 0 || incoming._ended, null, Never);
             }
         }
     }
@@ -84,10 +87,12 @@ internal sealed class Incoming : IDisposable
     /// <summary>Waits until a transfer is done, receiving if nobody else does.</summary>
     /// <param name="transfer">The transfer.</param>
     /// <param name="timeout">How long; null for as long as it takes, for a thread that is not the connection's.</param>
-    /// <returns>What came of it. ETIMEDOUT: no reply. ENOBUFS: the client sends commands in place of its reply, more than can be kept.</returns>
+    /// <returns>
+    /// What came of it. ETIMEDOUT: no reply. ENOBUFS: the client sends commands in place of its reply, more than can be kept.
+    /// </returns>
     public Errno WaitFor(Transfer transfer, TimeSpan? timeout)
     {
-        var deadline = timeout is { } limit && limit != Timeout.InfiniteTimeSpan ? Environment.TickCount64 + (long)limit.TotalMilliseconds : long.MaxValue;
+        var deadline = timeout is null || timeout == Timeout.InfiniteTimeSpan ? Never : After(timeout.Value);
         while (!transfer.IsDone)
         {
             if (_ended)
@@ -96,9 +101,13 @@ internal sealed class Incoming : IDisposable
                 return Errno.ETIMEDOUT;
             if (_queued != 0 && IsFull())
             {
-                // The connection's thread is the one that would have to empty the queue; others wait for that, but not for ever: it may wait for them.
-                if (timeout is not null || !WaitUntil(static (incoming, waiter) => waiter!.IsDone || !incoming._queue.IsFull, transfer, QueueTimeout))
+                // The connection's thread is the one that would have to empty the queue; others wait for that, but not for ever: it may
+                // wait for them.
+                if (timeout is not null
+                    || !WaitUntil(static (incoming, waiter) => waiter!.IsDone || !incoming._queue.IsFull, transfer, After(QueueTimeout)))
+                {
                     return Errno.ENOBUFS;
+                }
             }
             else if (TryBeginReceiving())
             {
@@ -113,8 +122,7 @@ internal sealed class Incoming : IDisposable
             }
             else
             {
-                var left = deadline == long.MaxValue ? Timeout.InfiniteTimeSpan : TimeSpan.FromMilliseconds(Math.Max(0, deadline - Environment.TickCount64));
-                WaitUntil(static (incoming, waiter) => waiter!.IsDone || incoming.IsFree, transfer, left);
+                WaitUntil(static (incoming, waiter) => waiter!.IsDone || incoming.IsFree, transfer, deadline);
             }
         }
 
@@ -159,8 +167,10 @@ internal sealed class Incoming : IDisposable
             return _queue.IsFull;
     }
 
+    private static long After(TimeSpan time) => Environment.TickCount64 + (long)time.TotalMilliseconds;
+
     // False: the time is over.
-    private bool WaitUntil(Func<Incoming, Transfer?, bool> condition, Transfer? transfer, TimeSpan timeout)
+    private bool WaitUntil(Func<Incoming, Transfer?, bool> condition, Transfer? transfer, long deadline)
     {
         Interlocked.Increment(ref _waiting);
         try
@@ -169,7 +179,8 @@ internal sealed class Incoming : IDisposable
             {
                 while (!condition(this, transfer))
                 {
-                    if (!Monitor.Wait(_lock, timeout))
+                    var left = deadline == Never ? Timeout.Infinite : (int)Math.Clamp(deadline - Environment.TickCount64, 0, int.MaxValue);
+                    if (!Monitor.Wait(_lock, left))
                         return false;
                 }
             }
@@ -228,7 +239,7 @@ internal sealed class Incoming : IDisposable
             if (status != ReceiveStatus.Message)
                 End(status);
             else if (!IsReplyToUs(receiver))
-                KeepCommand(receiver);
+                KeepCommand(receiver, transfer);
         }
     }
 
@@ -240,11 +251,11 @@ internal sealed class Incoming : IDisposable
         return true;
     }
 
-    private void KeepCommand(MessageReceiver receiver)
+    private void KeepCommand(MessageReceiver receiver, Transfer transfer)
     {
         if (!_takesCommands)
         {
-            Reply.SendError(_channel.Sender, receiver.Header, Errno.EINVAL);
+            Reply.SendError(_channel.Sender, receiver.Header, Errno.EINVAL, transfer);
             return;
         }
 

@@ -1,6 +1,8 @@
 namespace Vfio.User.Requests;
 
-/// <summary>The transfers that wait, by the ids of their messages, and the ids whose replies nobody waits for any more. Not thread-safe.</summary>
+/// <summary>
+/// The transfers that wait, by the ids of their messages, and the ids whose replies nobody waits for any more. Not thread-safe.
+/// </summary>
 internal sealed class PendingTransfers
 {
     private const int IdCount = ushort.MaxValue + 1;
@@ -56,14 +58,16 @@ internal sealed class PendingTransfers
     // An id whose reply may still come is not used again, unless the client has left all of them unanswered.
     private ushort NextId()
     {
-        for (var tries = 0; tries < IdCount; tries++)
+        while (true)
         {
-            var id = _nextId++;
-            if ((_abandoned[id / 64] & (1ul << (id % 64))) == 0 && Find(id) is null)
-                return id;
-        }
+            for (var tries = 0; tries < IdCount; tries++)
+            {
+                var id = _nextId++;
+                if ((_abandoned[id / 64] & (1ul << (id % 64))) == 0 && Find(id) is null)
+                    return id;
+            }
 
-        Array.Clear(_abandoned);
-        return _nextId++;
+            Array.Clear(_abandoned);
+        }
     }
 }

@@ -4,7 +4,9 @@ using Vfio.User.Transport;
 
 namespace Vfio.User.Requests;
 
-/// <summary>Waits for a socket on behalf of a transfer: until it is done without us, or its time is over. Used by whoever receives, one at a time.</summary>
+/// <summary>
+/// Waits for a socket on behalf of a transfer: until it is done without us, or its time is over. Used by whoever receives, one at a time.
+/// </summary>
 internal sealed class PumpWait(SafeFileHandle socket, WakeEvent wake) : ReceiveWait
 {
     private Transfer? _transfer;

@@ -4,7 +4,9 @@ using Vfio.User.Wire;
 
 namespace Vfio.User.Requests;
 
-/// <summary>One DMA_READ or DMA_WRITE that waits for its reply. Pooled; changed only under the lock of its <see cref="ClientRequests"/>.</summary>
+/// <summary>
+/// One DMA_READ or DMA_WRITE that waits for its reply. Pooled; changed only under the lock of its <see cref="ClientRequests"/>.
+/// </summary>
 internal sealed unsafe class Transfer : ICancelled
 {
     private volatile bool _done;

@@ -25,7 +25,8 @@ internal sealed class ClientSession : IDisposable
     private bool _isOpen;
     private int _faults;
 
-    public ClientSession(SafeFileHandle socket, VfioDevice device, VfioUserServerOptions options, string name, ILogger logger, CancellationToken stopping)
+    public ClientSession(
+        SafeFileHandle socket, VfioDevice device, VfioUserServerOptions options, string name, ILogger logger, CancellationToken stopping)
     {
         Device = device;
         Options = options;
@@ -60,7 +61,9 @@ internal sealed class ClientSession : IDisposable
 
     public uint IrqCount { get; private set; }
 
-    /// <summary>Serves the client until it is gone, or the server is stopped; then the device is closed and nothing of the client's is left.</summary>
+    /// <summary>
+    /// Serves the client until it is gone, or the server is stopped; then the device is closed and nothing of the client's is left.
+    /// </summary>
     /// <returns>Whether it negotiated a version.</returns>
     public bool Run()
     {
@@ -135,7 +138,8 @@ internal sealed class ClientSession : IDisposable
         Client = parsed.Value;
         if (Client.TwinSocket)
             _twin = new TwinSocket(_time);
-        Requests = new ClientRequests(_twin?.Channel ?? _channel, _twin?.Incoming ?? _incoming, Client.DataTransfer, Options.TransferTimeout);
+        Requests = new ClientRequests(
+            _twin?.Channel ?? _channel, _twin?.Incoming ?? _incoming, Client.DataTransfer, Options.TransferTimeout);
         Dma = new ClientDmaSpace(Requests);
         var opened = Open();
         if (!opened.IsSuccess)
@@ -267,7 +271,8 @@ internal sealed class ClientSession : IDisposable
         {
             try
             {
-                Device.CloseAsync(Stopping.IsCancellationRequested ? ResetCause.Close : ResetCause.ClientLost).AsTask().GetAwaiter().GetResult();
+                var cause = Stopping.IsCancellationRequested ? ResetCause.Close : ResetCause.ClientLost;
+                Device.CloseAsync(cause).AsTask().GetAwaiter().GetResult();
             }
             catch (Exception fault)
             {

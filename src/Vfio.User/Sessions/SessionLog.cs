@@ -29,7 +29,7 @@ internal static partial class SessionLog
     [LoggerMessage(8, LogLevel.Warning, "{Name}: descriptors of the client were lost, or its socket failed: it is disconnected")]
     public static partial void Broken(this ILogger logger, string name);
 
-    [LoggerMessage(9, LogLevel.Error, "{Name}: the device failed at {What}; the client gets EIO, further failures are logged at the debug level")]
+    [LoggerMessage(9, LogLevel.Error, "{Name}: the device failed at {What}; the client gets EIO; more of it is logged as debug")]
     public static partial void DeviceFailed(this ILogger logger, Exception fault, string name, string what);
 
     [LoggerMessage(10, LogLevel.Debug, "{Name}: the device failed again at {What}, {Count} times by now")]

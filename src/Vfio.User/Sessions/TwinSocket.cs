@@ -5,7 +5,9 @@ using Vfio.User.Transport;
 
 namespace Vfio.User.Sessions;
 
-/// <summary>The second socket of a client that offers it: the server's requests and their replies, apart from the client's commands.</summary>
+/// <summary>
+/// The second socket of a client that offers it: the server's requests and their replies, apart from the client's commands.
+/// </summary>
 internal sealed class TwinSocket : IDisposable
 {
     public unsafe TwinSocket(TimeProvider time)

@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using Vfio.Native;
 
 namespace Vfio.User.Transport;
 
@@ -20,9 +21,9 @@ internal abstract class ClientSource : IDisposable
         if (endpoint.SocketPath is { } path)
             return SocketPath.Listen(path);
         var socket = endpoint.Socket!;
-        if (SocketOption.Get(socket, Native.Libc.SO_DOMAIN) != Native.Libc.AF_UNIX || SocketOption.Get(socket, Native.Libc.SO_TYPE) != Native.Libc.SOCK_STREAM)
+        if (SocketOption.Get(socket, Libc.SO_DOMAIN) != Libc.AF_UNIX || SocketOption.Get(socket, Libc.SO_TYPE) != Libc.SOCK_STREAM)
             throw new VfioException(Errno.EINVAL, $"{endpoint} is no unix stream socket");
-        return SocketOption.Get(socket, Native.Libc.SO_ACCEPTCONN) != 0 ? new ListeningSocket(socket, null) : new ConnectedSocket(socket);
+        return SocketOption.Get(socket, Libc.SO_ACCEPTCONN) != 0 ? new ListeningSocket(socket, null) : new ConnectedSocket(socket);
     }
 
     private sealed class ConnectedSocket(SafeFileHandle socket) : ClientSource
@@ -47,7 +48,7 @@ internal static unsafe class SocketOption
     {
         int value;
         var length = (uint)sizeof(int);
-        return Native.Libc.getsockopt(socket, Native.Libc.SOL_SOCKET, option, &value, &length) == 0
+        return Libc.getsockopt(socket, Libc.SOL_SOCKET, option, &value, &length) == 0
             ? value : throw VfioException.FromLibc("getsockopt: not a socket");
     }
 }

@@ -19,7 +19,10 @@ internal sealed class MessageChannel : IDisposable
 
     public MessageSender Sender { get; }
 
-    /// <summary>Ends both directions: whoever waits on the socket gets an end of stream. The descriptor stays, so that its number is not given out again.</summary>
+    /// <summary>
+    /// Ends both directions: whoever waits on the socket gets an end of stream. The descriptor stays, so that its number is not given out
+    /// again.
+    /// </summary>
     public void Shutdown() => _ = Libc.shutdown(Socket, Libc.SHUT_RDWR);
 
     public void Dispose()

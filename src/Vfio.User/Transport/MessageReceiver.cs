@@ -6,12 +6,13 @@ using Vfio.User.Wire;
 namespace Vfio.User.Transport;
 
 /// <summary>
-/// Cuts the stream into messages, however the other side has split it, and gives each message the descriptors that came with it. One caller at a time.
+/// Cuts the stream into messages, however the other side has split it, and gives each message the descriptors that came with it. One caller
+/// at a time.
 /// </summary>
 /// <remarks>
-/// The first receive of a message asks for 40 bytes: a whole REGION_READ, or a REGION_WRITE of up to 8 bytes, then takes one call. What is read beyond
-/// the message belongs to the next ones. The kernel ends a receive after the piece that carried descriptors, so these belong to the message that starts
-/// last in what was received, or to the one in progress if none starts in it.
+/// The first receive of a message asks for 40 bytes: a whole REGION_READ, or a REGION_WRITE of up to 8 bytes, then takes one call. What is
+/// read beyond the message belongs to the next ones. The kernel ends a receive after the piece that carried descriptors, so these belong to
+/// the message that starts last in what was received, or to the one in progress if none starts in it.
 /// </remarks>
 internal sealed unsafe class MessageReceiver : IDisposable
 {
@@ -127,7 +128,8 @@ internal sealed unsafe class MessageReceiver : IDisposable
         return true;
     }
 
-    // More is received only while the chunk holds nothing but the start of the current message, so that there is one set to assign at a time.
+    // More is received only while the chunk holds nothing but the start of the current message, so that there is one set to assign at a
+    // time.
     private void AssignLater()
     {
         var at = 0;

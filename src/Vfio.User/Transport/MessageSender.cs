@@ -5,8 +5,8 @@ using Vfio.Native;
 namespace Vfio.User.Transport;
 
 /// <summary>
-/// Sends whole messages, one after the other, header, body and descriptors in one call of sendmsg. Thread-safe: the order of the calls is the order
-/// on the wire.
+/// Sends whole messages, one after the other, header, body and descriptors in one call of sendmsg. Thread-safe: the order of the calls is
+/// the order on the wire.
 /// </summary>
 internal sealed unsafe class MessageSender : IDisposable
 {
@@ -26,7 +26,9 @@ internal sealed unsafe class MessageSender : IDisposable
     /// <param name="dataLength">Its bytes; 0 for none.</param>
     /// <param name="descriptors">What to pass along; at most <see cref="Libc.SCM_MAX_FD"/>.</param>
     /// <param name="cancelled">Gives up waiting for room when it says so; null never does. <see cref="Wake"/> has it asked again.</param>
-    /// <returns>ECANCELED: nothing was sent, or the socket had to be shut down within the message. EPIPE and others: the client is gone.</returns>
+    /// <returns>
+    /// ECANCELED: nothing was sent, or the socket had to be shut down within the message. EPIPE and others: the client is gone.
+    /// </returns>
     public Errno Send(
         byte* head, int headLength, byte* data = null, int dataLength = 0, ReadOnlySpan<SafeFileHandle> descriptors = default,
         ICancelled? cancelled = null)
@@ -115,7 +117,8 @@ internal sealed unsafe class MessageSender : IDisposable
         }
     }
 
-    private Errno SendPieces(byte* head, int headLength, byte* data, int dataLength, byte* control, nuint controlLength, ICancelled? cancelled)
+    private Errno SendPieces(
+        byte* head, int headLength, byte* data, int dataLength, byte* control, nuint controlLength, ICancelled? cancelled)
     {
         var vectors = stackalloc iovec[2];
         int sent = 0, total = headLength + dataLength;

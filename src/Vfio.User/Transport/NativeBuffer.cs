@@ -15,7 +15,9 @@ internal sealed unsafe class NativeBuffer : IDisposable
 
     public int Capacity { get; private set; }
 
-    /// <summary>Makes room, zeroed (a device that fills less than it says must not show a client the process's memory); what was inside is kept.</summary>
+    /// <summary>
+    /// Makes room, zeroed (a device that fills less than it says must not show a client the process's memory); what was inside is kept.
+    /// </summary>
     public void EnsureCapacity(int capacity)
     {
         if (capacity <= Capacity)

@@ -3,7 +3,9 @@ using Vfio.User.Wire;
 
 namespace Vfio.User.Transport;
 
-/// <summary>The reply that is being made: its payload and the descriptors that go along. Reused for one reply after the other. Not thread-safe.</summary>
+/// <summary>
+/// The reply that is being made: its payload and the descriptors that go along. Reused for one reply after the other. Not thread-safe.
+/// </summary>
 internal sealed unsafe class Reply : IDisposable
 {
     private const int InitialCapacity = 4096;
@@ -55,7 +57,7 @@ internal sealed unsafe class Reply : IDisposable
     }
 
     /// <summary>Answers a request with an error, unless it wants no answer.</summary>
-    public static Errno SendError(MessageSender sender, in MessageHeader request, Errno error)
+    public static Errno SendError(MessageSender sender, in MessageHeader request, Errno error, ICancelled? cancelled = null)
     {
         if (request.NoReply)
             return Errno.None;
@@ -67,7 +69,7 @@ internal sealed unsafe class Reply : IDisposable
             Flags = MessageFlags.Reply | MessageFlags.Error,
             Error = (uint)error,
         };
-        return sender.Send((byte*)&header, MessageHeader.Size);
+        return sender.Send((byte*)&header, MessageHeader.Size, cancelled: cancelled);
     }
 
     public void Dispose() => _buffer.Dispose();

@@ -77,7 +77,9 @@ internal struct RegionIoFdsStructure
     public uint Count;
 }
 
-/// <summary>One ioeventfd of GET_REGION_IO_FDS: 48 bytes, as libvfio-user and its one client have it (the specification's 40 lack the shadow).</summary>
+/// <summary>
+/// One ioeventfd of GET_REGION_IO_FDS: 48 bytes, as libvfio-user and its one client have it (the specification's 40 lack the shadow).
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct IoEventFdStructure
 {

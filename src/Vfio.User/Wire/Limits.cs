@@ -14,7 +14,9 @@ internal static class Limits
     /// <summary>A message with that much data, and the largest structure before it (as libvfio-user has it).</summary>
     public const uint Message = DataTransfer + 32;
 
-    /// <summary>Descriptors that a client should send in one message; more are taken all the same. QEMU refuses a server that says more.</summary>
+    /// <summary>
+    /// Descriptors that a client should send in one message; more are taken all the same. QEMU refuses a server that says more.
+    /// </summary>
     public const int MessageDescriptors = 16;
 
     /// <summary>QEMU refuses a server that says more.</summary>
@@ -25,6 +27,8 @@ internal static class Limits
     /// <summary>QEMU receives the VERSION reply into the buffer that its 214-byte request was in; a longer one ends it.</summary>
     public const int VersionReply = 214;
 
-    /// <summary>QEMU loses the rest of a reply that its socket buffer has no room for, so that the data of one DMA_READ stays well below it.</summary>
+    /// <summary>
+    /// QEMU loses the rest of a reply that its socket buffer has no room for, so that the data of one DMA_READ stays well below it.
+    /// </summary>
     public const int DmaChunk = 64 << 10;
 }

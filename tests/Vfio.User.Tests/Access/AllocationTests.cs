@@ -20,7 +20,8 @@ public class AllocationTests
 
         public void Restart() => _start = -1;
 
-        public override ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken) => ValueTask.FromResult(VfioResult.Success);
+        public override ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken)
+            => ValueTask.FromResult(VfioResult.Success);
 
         public override ValueTask CloseAsync(ResetCause cause) => ValueTask.CompletedTask;
 
@@ -34,7 +35,8 @@ public class AllocationTests
 
         public override VfioResult<int> SetIrqs(in IrqSet set) => Errno.EINVAL;
 
-        public override ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken) => ValueTask.FromResult(VfioResult.Success);
+        public override ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
+            => ValueTask.FromResult(VfioResult.Success);
 
         private int Measure(int count)
         {

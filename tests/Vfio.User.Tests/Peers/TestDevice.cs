@@ -5,13 +5,15 @@ using Vfio.Native;
 namespace Vfio.User.Tests.Peers;
 
 /// <summary>
-/// A device of tests: BAR0 4 KiB of memory; BAR1 0x8000 mappable in two areas; BAR2 all mappable with six ioeventfds; BAR4 read-only; configuration space
-/// 256 bytes; one INTx, 2048 MSI-X vectors, one error and one request interrupt. Hooks change what a test is about.
+/// A device of tests: BAR0 4 KiB of memory; BAR1 0x8000 mappable in two areas; BAR2 all mappable with six ioeventfds; BAR4 read-only;
+/// configuration space 256 bytes; one INTx, 2048 MSI-X vectors, one error and one request interrupt. Hooks change what a test is about.
 /// </summary>
 internal sealed class TestDevice : VfioDevice, IDisposable
 {
     public const int MappedFileOffset = 0x8000;
-    private readonly byte[][] _memory = [new byte[0x1000], new byte[0x8000], new byte[0x1000], [], new byte[0x1000], [], [], new byte[256], []];
+    private readonly byte[][] _memory =
+        [new byte[0x1000], new byte[0x8000], new byte[0x1000], [], new byte[0x1000], [], [], new byte[256], []];
+    private static readonly RegionArea[] MappedAreas = [new(0x2000, 0x1000), new(0x4000, 0x2000)];
     private readonly Lock _lock = new();
     private readonly SafeFileHandle _mapped = Libc.memfd_create("bar1", Libc.MFD_CLOEXEC);
 
@@ -80,7 +82,7 @@ internal sealed class TestDevice : VfioDevice, IDisposable
         {
             Size = 0x8000,
             Flags = RegionFlags.Read | RegionFlags.Write | RegionFlags.Mmap,
-            SparseAreas = [new RegionArea(0x2000, 0x1000), new RegionArea(0x4000, 0x2000)],
+            SparseAreas = MappedAreas,
         },
         2 => new RegionInfo { Size = 0x1000, Flags = RegionFlags.Read | RegionFlags.Write },
         4 => new RegionInfo { Size = 0x1000, Flags = RegionFlags.Read },
@@ -122,7 +124,7 @@ internal sealed class TestDevice : VfioDevice, IDisposable
     }
 
     public override VfioResult<RegionMapping> Map(int region) => region == 1
-        ? new RegionMapping { File = _mapped, FileOffset = MappedFileOffset, Areas = [new RegionArea(0x2000, 0x1000), new RegionArea(0x4000, 0x2000)] }
+        ? new RegionMapping { File = _mapped, FileOffset = MappedFileOffset, Areas = MappedAreas }
         : Errno.EINVAL;
 
     public override VfioResult<IReadOnlyList<RegionIoEventFd>> GetIoEventFds(int region)
@@ -134,7 +136,7 @@ internal sealed class TestDevice : VfioDevice, IDisposable
         LastIrqSet = (set.Flags, set.Index, set.Start, set.Count, set.Bools.ToArray(), set.EventFds.Length);
         var action = set.Flags & IrqSetFlags.ActionTypeMask;
         var info = set.Index < 5 ? GetIrqInfo((int)set.Index) : Errno.EINVAL;
-        var isDisable = set is { Start: 0, Count: 0 } && (set.Flags & IrqSetFlags.DataMask) == IrqSetFlags.DataNone && action == IrqSetFlags.ActionTrigger;
+        var isDisable = set is { Start: 0, Count: 0, Flags: IrqSetFlags.DataNone | IrqSetFlags.ActionTrigger };
         if (!info.IsSuccess || (uint)(set.Flags & ~(IrqSetFlags.ActionTypeMask | IrqSetFlags.DataMask)) != 0
             || action is not (IrqSetFlags.ActionMask or IrqSetFlags.ActionUnmask or IrqSetFlags.ActionTrigger)
             || (set.Index >= 3 && action != IrqSetFlags.ActionTrigger)

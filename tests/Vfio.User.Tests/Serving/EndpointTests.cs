@@ -37,7 +37,7 @@ public sealed class EndpointTests : IDisposable
     {
         using (Listen(SocketPath))
         {
-            var busy = await Assert.ThrowsAsync<VfioException>(() => new VfioUserServer(_device).RunAsync(VfioUserEndpoint.Path(SocketPath), TestContext.Current.CancellationToken));
+            var busy = await Assert.ThrowsAsync<VfioException>(() => RunAsync(VfioUserEndpoint.Path(SocketPath)));
             Assert.Equal(Errno.EBUSY, busy.Error);
         }
 
@@ -52,7 +52,7 @@ public sealed class EndpointTests : IDisposable
         await running;
 
         await File.WriteAllTextAsync(SocketPath, "precious", TestContext.Current.CancellationToken);
-        var exists = await Assert.ThrowsAsync<VfioException>(() => new VfioUserServer(_device).RunAsync(VfioUserEndpoint.Path(SocketPath), TestContext.Current.CancellationToken));
+        var exists = await Assert.ThrowsAsync<VfioException>(() => RunAsync(VfioUserEndpoint.Path(SocketPath)));
         Assert.Equal(Errno.EEXIST, exists.Error);
         Assert.Equal("precious", await File.ReadAllTextAsync(SocketPath, TestContext.Current.CancellationToken));
     }
@@ -74,10 +74,11 @@ public sealed class EndpointTests : IDisposable
     [Fact]
     public async Task Paths_that_cannot_be_fail_both_tasks()
     {
-        foreach (var (path, error) in new[] { (Path.Combine(_directory, new string('x', 110)), Errno.EINVAL), (Path.Combine(_directory, "no", "s"), Errno.ENOENT) })
+        var (tooLong, nowhere) = (Path.Combine(_directory, new string('x', 110)), Path.Combine(_directory, "no", "s"));
+        foreach (var (path, error) in new[] { (tooLong, Errno.EINVAL), (nowhere, Errno.ENOENT) })
         {
             var server = new VfioUserServer(_device);
-            Assert.Equal(error, (await Assert.ThrowsAsync<VfioException>(() => server.RunAsync(VfioUserEndpoint.Path(path), TestContext.Current.CancellationToken))).Error);
+            Assert.Equal(error, (await Assert.ThrowsAsync<VfioException>(() => RunAsync(VfioUserEndpoint.Path(path), server))).Error);
             await Assert.ThrowsAsync<VfioException>(() => server.Listening);
         }
     }
@@ -140,15 +141,14 @@ public sealed class EndpointTests : IDisposable
     public async Task Descriptors_that_are_no_unix_stream_socket_are_refused()
     {
         var pipe = TestFiles.EventFd();
-        Assert.NotEqual(Errno.None, (await Assert.ThrowsAsync<VfioException>(() => Run(pipe))).Error);
+        Assert.NotEqual(Errno.None, (await Assert.ThrowsAsync<VfioException>(() => RunAsync(VfioUserEndpoint.Descriptor(pipe)))).Error);
         var tcp = Libc.socket(2, Libc.SOCK_STREAM | Libc.SOCK_CLOEXEC, 0);
-        Assert.Equal(Errno.EINVAL, (await Assert.ThrowsAsync<VfioException>(() => Run(tcp))).Error);
+        Assert.Equal(Errno.EINVAL, (await Assert.ThrowsAsync<VfioException>(() => RunAsync(VfioUserEndpoint.Descriptor(tcp)))).Error);
         var datagram = Libc.socket(Libc.AF_UNIX, 2 | Libc.SOCK_CLOEXEC, 0);
-        Assert.Equal(Errno.EINVAL, (await Assert.ThrowsAsync<VfioException>(() => Run(datagram))).Error);
+        Assert.Equal(Errno.EINVAL, (await Assert.ThrowsAsync<VfioException>(() => RunAsync(VfioUserEndpoint.Descriptor(datagram)))).Error);
         Assert.True(pipe.IsClosed && tcp.IsClosed && datagram.IsClosed);
 
-        Task Run(SafeFileHandle descriptor) => new VfioUserServer(_device).RunAsync(VfioUserEndpoint.Descriptor(descriptor), TestContext.Current.CancellationToken);
-    }
+        }
 
     [Fact]
     public async Task A_server_runs_once_and_stops_at_once_when_it_was_cancelled_before()
@@ -156,8 +156,9 @@ public sealed class EndpointTests : IDisposable
         var server = new VfioUserServer(_device);
         using var stop = new CancellationTokenSource();
         await stop.CancelAsync();
-        await server.RunAsync(VfioUserEndpoint.Path(SocketPath), stop.Token).WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
-        await Assert.ThrowsAsync<InvalidOperationException>(() => server.RunAsync(VfioUserEndpoint.Path(SocketPath), TestContext.Current.CancellationToken));
+        var running = server.RunAsync(VfioUserEndpoint.Path(SocketPath), stop.Token);
+        await running.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => RunAsync(VfioUserEndpoint.Path(SocketPath), server));
         Assert.Empty(_device.Events);
     }
 
@@ -169,6 +170,9 @@ public sealed class EndpointTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(
             () => new VfioUserServer(_device, new VfioUserServerOptions { ReplyDeadline = TimeSpan.FromSeconds(-1) }));
     }
+
+    private Task RunAsync(VfioUserEndpoint endpoint, VfioUserServer? server = null)
+        => (server ?? new VfioUserServer(_device)).RunAsync(endpoint, TestContext.Current.CancellationToken);
 
     private static unsafe SafeFileHandle Listen(string path)
     {

@@ -6,6 +6,8 @@ namespace Vfio.User.Tests.Serving;
 /// <summary>The life of a session: who opens and closes the device, and when.</summary>
 public class LifeTests
 {
+    private static readonly VfioUserServerOptions Impatient = new() { NegotiationTimeout = TimeSpan.FromMilliseconds(50) };
+
     [Fact]
     public async Task Clients_are_served_in_turn_and_each_finds_the_device_opened_for_it()
     {
@@ -35,7 +37,7 @@ public class LifeTests
     [Fact]
     public async Task A_silent_client_does_not_keep_others_out()
     {
-        await using var server = await RunningServer.StartAsync(new VfioUserServerOptions { NegotiationTimeout = TimeSpan.FromMilliseconds(50) });
+        await using var server = await RunningServer.StartAsync(Impatient);
         using var silent = TestClient.Connect(server.Path);
         using var slow = TestClient.Connect(server.Path);
         slow.Socket.Send(RawMessage.Build(0, 1, TestClient.VersionPayload(0, 0, TestClient.QemuCapabilities)).AsSpan(0, 100));
@@ -48,7 +50,7 @@ public class LifeTests
     [Fact]
     public async Task A_negotiated_client_may_be_silent_as_long_as_it_likes()
     {
-        await using var server = await RunningServer.StartAsync(new VfioUserServerOptions { NegotiationTimeout = TimeSpan.FromMilliseconds(50) });
+        await using var server = await RunningServer.StartAsync(Impatient);
         using var client = server.Connect();
         Assert.False(client.Socket.WaitReadable(200));
         Assert.Equal(4, client.ReadRegion(0, 0, 4).Length);
@@ -104,8 +106,14 @@ public class LifeTests
     public async Task A_device_that_throws_at_its_close_is_opened_again()
     {
         await using var server = await RunningServer.StartAsync();
-        server.Device.OnClose = _ => throw new InvalidOperationException("broken");
+        var closing = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        server.Device.OnClose = _ =>
+        {
+            closing.SetResult();
+            throw new InvalidOperationException("broken");
+        };
         server.AssertServesNext();
+        await closing.Task;
         server.Device.OnClose = null;
         using var refused = TestClient.Connect(server.Path);
         refused.Refuse(Errno.EIO, 1, TestClient.VersionPayload(0, 0, null));

@@ -29,7 +29,11 @@ public class FeatureTests
     public async Task A_probe_gets_its_own_bytes_back()
     {
         await using var server = await RunningServer.StartAsync();
-        server.Device.OnFeature = (request, input, _) => request.Check(FeatureOperation.Get, input.Length, 8) is { IsSuccess: false } failed ? failed.Error : 0;
+        server.Device.OnFeature = (request, input, _) =>
+        {
+            var check = request.Check(FeatureOperation.Get, input.Length, 8);
+            return check.IsSuccess ? 0 : check.Error;
+        };
         using var client = server.Connect();
         var probe = Fields.Of(8u, 5u | Probe | Get);
         Assert.Equal(probe, client.Succeed(16, probe));

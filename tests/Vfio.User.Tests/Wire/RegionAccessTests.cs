@@ -118,7 +118,8 @@ public class RegionAccessTests
     {
         await using var server = await RunningServer.StartAsync();
         using var client = server.Connect();
-        var writes = Enumerable.Range(0, 200).SelectMany(i => Fields.Of((ulong)i, 0u, 2u, (ushort)(0x100 | (byte)i), new byte[6])).ToArray();
+        var writes = Enumerable.Range(0, 200)
+            .SelectMany(i => Fields.Of((ulong)i, 0u, 2u, (ushort)(0x100 | (byte)i), new byte[6])).ToArray();
         client.Send(15, Fields.Of(200ul, writes), 0x10);
         var expected = Enumerable.Range(0, 200).Select(i => (byte)i).Append((byte)1).ToArray();
         Assert.Equal(expected, client.ReadRegion(0, 0, 201));

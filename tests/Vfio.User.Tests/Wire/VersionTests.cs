@@ -17,7 +17,8 @@ public class VersionTests
 
         Assert.True(reply.Size <= 214);
         const string Json =
-            "{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":1048576,\"max_dma_maps\":65535,\"pgsizes\":4096,\"write_multiple\":true}}\0";
+            "{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":1048576,"
+            + "\"max_dma_maps\":65535,\"pgsizes\":4096,\"write_multiple\":true}}\0";
         Assert.Equal(Fields.Of((ushort)0, (ushort)0, Encoding.UTF8.GetBytes(Json)), reply.Payload);
         Assert.Equal(1u, reply.Flags);
     }
@@ -127,7 +128,8 @@ public class VersionTests
         await using var server = await RunningServer.StartAsync();
         using var client = TestClient.Connect(server.Path);
         var reply = client.Negotiate("{\"capabilities\":{\"twin_socket\":{\"supported\":true},\"write_multiple\":true,\"max_msg_fds\":8}}");
-        Assert.Contains("\"twin_socket\":{\"supported\":true,\"fd_index\":0}", Encoding.UTF8.GetString(reply.Payload), StringComparison.Ordinal);
+        Assert.Contains(
+            "\"twin_socket\":{\"supported\":true,\"fd_index\":0}", Encoding.UTF8.GetString(reply.Payload), StringComparison.Ordinal);
         Assert.Single(reply.Descriptors);
         Assert.True(reply.Size <= 214);
         using var twin = new RawSocket(new Microsoft.Win32.SafeHandles.SafeFileHandle(reply.Descriptors[0], true));
