@@ -74,6 +74,11 @@ public class InterruptTests
         guest.Admin.Submit(guest.Command(AdminOpcode.GetFeatures, cdw10: (uint)NvmeFeature.Arbitration));
         Assert.True(asserted.Wait(GuestNvme.Deadline, TestContext.Current.CancellationToken));
         Assert.True(fixture.Pf.Interrupts.IntxAsserted);
+        asserted.Reset();
+        fixture.Pf.WriteConfig(ConfigOffset.Command, 2, 0x406);
+        Assert.False(fixture.Pf.Interrupts.IntxAsserted);
+        fixture.Pf.WriteConfig(ConfigOffset.Command, 2, 0x6);
+        Assert.True(asserted.IsSet);
         Assert.NotEqual(0u, fixture.Pf.ReadConfig(ConfigOffset.Status, 2) & ConfigOffset.StatusInterrupt);
         Assert.NotNull(guest.Admin.TryReap());
         GuestNvme.Until(() => !fixture.Pf.Interrupts.IntxAsserted, "the pin to fall");

@@ -35,6 +35,8 @@ public class TopologyTests
     [InlineData("\"nqn.test:a\"", "\"test\"", 6, "$.models[0].nqn")]
     [InlineData("\"count\": 2", "\"queues\": 0", 8, "$.models[0].virtualFunctions.queues")]
     [InlineData("0000:05:00.0", "0000:01:00.2", 16, "$.models[1].address")]
+    [InlineData("\"vf1\"", "null", 13, "$.models[0].namespaces[1].controllers[0]")]
+    [InlineData("{ \"id\": 2, \"size\": 1048576, \"controllers\": [ \"vf1\" ] }", "null", 13, "$.models[0].namespaces[1]")]
     public void A_definition_that_cannot_be_built_names_line_and_property(string text, string instead, int line, string property)
     {
         var failure = Assert.Throws<TopologyException>(() => TopologyDefinition.Parse(Good.Replace(text, instead, StringComparison.Ordinal), "lab.json"));
@@ -54,6 +56,18 @@ public class TopologyTests
         Assert.Equal(line, failure.Line);
         Assert.StartsWith("lab.json(", failure.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("LineNumber", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_definition_in_the_README_is_one()
+    {
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(directory!.FullName, "Vfio.sln")))
+            directory = directory.Parent;
+        var text = File.ReadAllText(Path.Combine(directory.FullName, "src/Vfio.Simulation/README.md"));
+        var from = text.IndexOf("```jsonc", StringComparison.Ordinal) + "```jsonc".Length;
+        var definition = TopologyDefinition.Parse(text[from..text.IndexOf("```", from, StringComparison.Ordinal)], "README.md");
+        Assert.Equal(5, Assert.Single(definition.Models).Addresses().Count());
     }
 
     [Fact]

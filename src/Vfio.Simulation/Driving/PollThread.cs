@@ -2,7 +2,9 @@ using Vfio.Native;
 
 namespace Vfio.Simulation.Driving;
 
-/// <summary>Poll mode: one thread that owns a CPU and turns every crank without ever sleeping. A slow step of one device holds up the others.</summary>
+/// <summary>
+/// Poll mode: one thread that owns a CPU and turns every crank without ever sleeping. A slow step of one device holds up the others.
+/// </summary>
 internal sealed class PollThread : IDisposable
 {
     private readonly ICrank[] _cranks;

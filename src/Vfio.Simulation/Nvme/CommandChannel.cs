@@ -6,8 +6,9 @@ using Vfio.Simulation.Nvme.Transfer;
 namespace Vfio.Simulation.Nvme;
 
 /// <summary>
-/// The primary controller towards the host that owns the PF: admin commands as its driver would issue them, apart from the admin queue that a guest of
-/// the PF would see. A command is a 64-byte submission entry whose PRPs are ignored, its completion a 16-byte completion entry. Thread-safe.
+/// The primary controller towards the host that owns the PF: admin commands as its driver would issue them, apart from the admin queue that
+/// a guest of the PF would see. A command is a 64-byte submission entry whose PRPs are ignored, its completion a 16-byte completion entry.
+/// Thread-safe.
 /// </summary>
 internal sealed class CommandChannel(NvmeController primary, PciAddress address) : IControllingFunction, ICommandChannel
 {

@@ -31,7 +31,7 @@ internal sealed class CommandLoop(NvmeController controller, FunctionDma dma, Pr
         if (!fetched.IsSuccess)
         {
             if (fetched.Error != Errno.ECANCELED)
-                controller.Fault(new VfioException(fetched.Error, $"submission queue {queue.Id} cannot be read"));
+                controller.FailForHost($"submission queue {queue.Id} cannot be read ({fetched.Error})");
             return false;
         }
 

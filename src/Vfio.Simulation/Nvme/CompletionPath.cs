@@ -7,8 +7,8 @@ using Vfio.Simulation.Pci;
 namespace Vfio.Simulation.Nvme;
 
 /// <summary>
-/// How completions reach the host: now; later, for commands that wait for another controller; or once the function may master the bus again. Used by
-/// the controller's thread alone.
+/// How completions reach the host: now; later, for commands that wait for another controller; or once the function may master the bus
+/// again. Used by the controller's thread alone.
 /// </summary>
 internal sealed class CompletionPath(FunctionDma dma, FunctionInterrupts interrupts, Action fail)
 {

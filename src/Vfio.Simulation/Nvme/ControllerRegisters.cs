@@ -21,7 +21,9 @@ internal enum RegisterRequest
     SubsystemReset = 8,
 }
 
-/// <summary>The controller registers: front ends read and write them, the controller's thread acts on what they ask for. Thread-safe.</summary>
+/// <summary>
+/// The controller registers: front ends read and write them, the controller's thread acts on what they ask for. Thread-safe.
+/// </summary>
 internal sealed class ControllerRegisters(bool subsystemReset)
 {
     private readonly Lock _sync = new();

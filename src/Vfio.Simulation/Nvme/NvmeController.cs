@@ -34,8 +34,8 @@ internal sealed record ControllerParts
 }
 
 /// <summary>
-/// An NVMe controller: a state machine that its driver turns by <see cref="Poll"/>. Registers and doorbells may be accessed from any thread; they only
-/// note what is wanted. Everything else happens inside <see cref="Poll"/>.
+/// An NVMe controller: a state machine that its driver turns by <see cref="Poll"/>. Registers and doorbells may be accessed from any
+/// thread; they only note what is wanted. Everything else happens inside <see cref="Poll"/>.
 /// </summary>
 internal sealed class NvmeController : IFunctionDevice, ICrank
 {
@@ -56,7 +56,7 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
         _window = new(_registers, _doorbells, parts.Layout, parts.Interrupts);
         QueuePairs = parts.MaxQueuePairs;
         Queues = new(_doorbells, new(parts.Dma), parts.MaxQueuePairs) { Fault = OnDoorbellFault };
-        _completions = new(parts.Dma, parts.Interrupts, Fail);
+        _completions = new(parts.Dma, parts.Interrupts, () => FailForHost("a completion queue cannot be written"));
         Events = new((id, result) => Queues.Submission(0) is { } admin && _completions.TryComplete(admin, id, result));
         Features = new(this);
         var transfer = new PrpTransfer(parts.Dma);
@@ -93,6 +93,9 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
 
     /// <summary>Namespaces that changed since the host last read of it.</summary>
     internal SortedSet<uint> ChangedNamespaces { get; } = [];
+
+    /// <summary>The most I/O queue pairs that it can ever be given.</summary>
+    internal int MaxQueuePairs => _parts.MaxQueuePairs;
 
     /// <summary>The I/O queue pairs that it has; changes only while it is offline or being reset.</summary>
     internal int QueuePairs { get; set; }
@@ -160,6 +163,14 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
         Fail();
     }
 
+    /// <summary>The host has set the controller up so that it cannot go on: CSTS.CFS, until a reset.</summary>
+    internal void FailForHost(string reason)
+    {
+        if (_parts.Logger.IsEnabled(LogLevel.Debug))
+            _parts.Logger.LogDebug("Controller {Id} of {Nqn} is stuck: {Reason}", Id, Subsystem.Nqn, reason);
+        Fail();
+    }
+
     /// <summary>A namespace was attached, detached or changed.</summary>
     internal void NoticeNamespace(uint nsid)
     {
@@ -218,7 +229,7 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
         if (Register.CcCommandSet(cc) != 0 || Register.CcArbitration(cc) != 0 || Register.CcPageShift(cc) > ControllerLimits.MaxPageShift
             || submission < 2 || completion < 2 || ((_registers.Asq | _registers.Acq) & pageMask) != 0)
         {
-            Fail();
+            FailForHost($"it was enabled with CC {cc:x}, AQA {_registers.Aqa:x}, ASQ {_registers.Asq:x}, ACQ {_registers.Acq:x}");
             return;
         }
 

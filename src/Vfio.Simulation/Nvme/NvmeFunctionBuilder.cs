@@ -11,7 +11,8 @@ internal sealed class NvmeFunctionBuilder(NvmeSubsystem subsystem, PciId identit
     internal (SimulatedFunction Function, NvmeController Controller, SingleRootIov? Iov) Physical(
         PciAddress address, NvmeDefinition definition, BarLayout virtualLayout)
     {
-        var vectors = subsystem.Resources.Interrupts.Private + subsystem.Resources.Interrupts.Flexible;
+        var interruptPool = subsystem.Resources.Interrupts;
+        var vectors = Math.Min(interruptPool.Private + interruptPool.Flexible, (int)Capabilities.Msix.SizeMask + 1);
         var layout = new BarLayout(vectors);
         var bar = new SimulatedBar(BarLayout.Index, BarKind.Memory64, layout.Size);
         var space = ConfigSpaceBuilder.Physical(identity, interruptPin: true).Bar(BarLayout.Index, bar);

@@ -93,8 +93,8 @@ internal sealed class NvmeModel : SimulatedModel
     private void AddNamespace(NamespaceDefinition target, StorageFolder storage)
     {
         // The subsystem's name keeps apart what several subsystems store in one directory.
-        var name = $"{string.Concat(_subsystem.Nqn.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' ? c : '_'))}-{target.Id}.raw";
-        var blocks = storage.Open(target.File, name, target.Size);
+        var subsystem = string.Concat(_subsystem.Nqn.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' ? c : '_'));
+        var blocks = storage.Open(target.File, $"{subsystem}-{target.Id}.raw", target.Size);
         _subsystem.Add(new NvmeNamespace(target.Id, System.Numerics.BitOperations.Log2((uint)target.BlockSize), blocks, _subsystem.Nqn));
     }
 

@@ -3,7 +3,10 @@ using Vfio.Simulation.Nvme.Storage;
 
 namespace Vfio.Simulation.Nvme;
 
-/// <summary>What all controllers of a subsystem have in common, and what the primary controller rules: secondary controllers and resources. Thread-safe.</summary>
+/// <summary>
+/// What all controllers of a subsystem have in common, and what the primary controller rules: secondary controllers and resources.
+/// Thread-safe.
+/// </summary>
 internal sealed class NvmeSubsystem
 {
     internal const string FirmwareRevision = "1.0";
@@ -66,7 +69,11 @@ internal sealed class NvmeSubsystem
     internal CommandResult AllocateToPrimary(bool interrupts, int count)
     {
         lock (_sync)
-            return Pool(interrupts).TryAllocateToPrimary(count) ? new CommandResult(NvmeStatus.Success, (uint)count) : NvmeStatus.InvalidControllerResources;
+        {
+            return Pool(interrupts).TryAllocateToPrimary(count)
+                ? new CommandResult(NvmeStatus.Success, (uint)count)
+                : NvmeStatus.InvalidControllerResources;
+        }
     }
 
     /// <summary>Assigns flexible resources to an offline secondary controller.</summary>
@@ -150,7 +157,7 @@ internal sealed class NvmeSubsystem
         {
             Resources.Queues.ApplyToPrimary();
             Resources.Interrupts.ApplyToPrimary();
-            Primary.QueuePairs = Resources.Queues.Private + Resources.Queues.AssignedToPrimary - 1;
+            Primary.QueuePairs = Math.Min(Resources.Queues.Private + Resources.Queues.AssignedToPrimary - 1, Primary.MaxQueuePairs);
             Primary.Interrupts.Resize(Resources.Interrupts.Private + Resources.Interrupts.AssignedToPrimary);
         }
     }

@@ -4,8 +4,12 @@ using Vfio.Simulation.Pci;
 
 namespace Vfio.Simulation.Nvme;
 
-/// <summary>BAR0: which part of it an access concerns. Registers are dwords; wider accesses are two of them, narrower writes are dropped. Thread-safe.</summary>
-internal sealed class RegisterWindow(ControllerRegisters registers, DoorbellMemory doorbells, BarLayout layout, FunctionInterrupts interrupts)
+/// <summary>
+/// BAR0: which part of it an access concerns. Registers are dwords; wider accesses are two of them, narrower writes are dropped.
+/// Thread-safe.
+/// </summary>
+internal sealed class RegisterWindow(
+    ControllerRegisters registers, DoorbellMemory doorbells, BarLayout layout, FunctionInterrupts interrupts)
 {
     internal ulong Read(int offset, int width) => width switch
     {

@@ -1,8 +1,8 @@
 namespace Vfio.Simulation.Nvme;
 
 /// <summary>
-/// Queues or interrupts of a subsystem: those that belong to the primary controller, and those that it may give to itself and to secondary ones.
-/// Guarded by the subsystem. Source: NVM Express Base Specification 1.4, 8.5.
+/// Queues or interrupts of a subsystem: those that belong to the primary controller, and those that it may give to itself and to secondary
+/// ones. Guarded by the subsystem. Source: NVM Express Base Specification 1.4, 8.5.
 /// </summary>
 internal sealed class ResourcePool
 {

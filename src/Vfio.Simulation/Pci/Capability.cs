@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Vfio.Simulation.Pci;
 
 /// <summary>
-/// A capability described as data: for each byte its power-on value, which bits software can write, which it clears by writing 1, and which survive a
-/// function level reset.
+/// A capability described as data: for each byte its power-on value, which bits software can write, which it clears by writing 1, and which
+/// survive a function level reset.
 /// </summary>
 internal sealed class Capability
 {

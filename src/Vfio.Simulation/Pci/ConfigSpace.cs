@@ -1,6 +1,8 @@
 namespace Vfio.Simulation.Pci;
 
-/// <summary>A write to configuration space, as the register's side effect sees it: whole dwords, with the bytes that were not written as 0.</summary>
+/// <summary>
+/// A write to configuration space, as the register's side effect sees it: whole dwords, with the bytes that were not written as 0.
+/// </summary>
 /// <param name="Before">The dword before.</param>
 /// <param name="After">The dword after, masks applied.</param>
 /// <param name="Written">The bits that software wrote as 1.</param>

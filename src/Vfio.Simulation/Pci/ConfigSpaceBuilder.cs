@@ -45,7 +45,9 @@ internal sealed class ConfigSpaceBuilder
         return builder;
     }
 
-    /// <summary>A virtual function: ids read FFFFh, COMMAND has bus master alone, no BAR and no pin (PCI Express Base Specification, 9.3.4.1).</summary>
+    /// <summary>
+    /// A virtual function: ids read FFFFh, COMMAND has bus master alone, no BAR and no pin (PCI Express Base Specification, 9.3.4.1).
+    /// </summary>
     internal static ConfigSpaceBuilder Virtual(in PciId id)
     {
         var builder = new ConfigSpaceBuilder(id);

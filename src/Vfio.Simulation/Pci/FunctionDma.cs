@@ -1,12 +1,13 @@
 namespace Vfio.Simulation.Pci;
 
 /// <summary>
-/// A function's way to memory: what it was connected to, and only while it may master the bus. Thread-safe; the device's own thread uses it, others
-/// connect and halt it.
+/// A function's way to memory: what it was connected to, and only while it may master the bus. Thread-safe; the device's own thread uses
+/// it, others connect and halt it.
 /// </summary>
 internal sealed class FunctionDma
 {
-    // One cancellation can fall between a transfer's start and its registration with the space, so it is repeated until the device has come to rest.
+    // One cancellation can fall between a transfer's start and its registration with the space, so it is repeated until the device has come
+    // to rest.
     private static readonly TimeSpan CancelEvery = TimeSpan.FromMilliseconds(10);
     private volatile IDmaSpace? _space;
     private volatile bool _busMaster;

@@ -3,8 +3,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Vfio.Simulation.Pci;
 
 /// <summary>
-/// A function's MSI-X vectors and INTx pin. What the host set up through <see cref="IInterruptLines"/> stands for the addresses that its kernel would
-/// have written into the table; it survives a function level reset, as the kernel restores them. Thread-safe.
+/// A function's MSI-X vectors and INTx pin. What the host set up through <see cref="IInterruptLines"/> stands for the addresses that its
+/// kernel would have written into the table; it survives a function level reset, as the kernel restores them. Thread-safe.
 /// </summary>
 internal sealed class FunctionInterrupts : IInterruptLines
 {
@@ -33,6 +33,8 @@ internal sealed class FunctionInterrupts : IInterruptLines
         _hasPin = hasPin;
         _size = vectors;
         config.OnWrite(_msixControl, OnControl);
+        if (hasPin)
+            config.OnWrite(ConfigOffset.Command, OnCommand);
     }
 
     /// <summary>The vectors that the function has now.</summary>
@@ -44,7 +46,7 @@ internal sealed class FunctionInterrupts : IInterruptLines
 
     public bool DynamicMsix => true;
 
-    public bool IntxAsserted => _intx;
+    public bool IntxAsserted => _intx && !PinDisabled;
 
     public int Count(IrqIndex index) => index switch
     {
@@ -67,7 +69,7 @@ internal sealed class FunctionInterrupts : IInterruptLines
             _msix = index == IrqIndex.Msix;
             if (_msix)
                 ShowEnabled();
-            else if (_intx)
+            else if (IntxAsserted)
                 raise = _onIntx;
         }
 
@@ -133,8 +135,8 @@ internal sealed class FunctionInterrupts : IInterruptLines
             return;
         _intx = asserted;
         _config.Set(ConfigOffset.Status, ConfigOffset.StatusInterrupt, asserted ? uint.MaxValue : 0);
-        if (asserted && IsIntxEnabled())
-            _onIntx?.Invoke();
+        if (asserted)
+            TellAsserted();
     }
 
     internal uint ReadTable(int dword)
@@ -164,8 +166,8 @@ internal sealed class FunctionInterrupts : IInterruptLines
     {
         lock (_sync)
         {
-            Volatile.Write(ref _size, vectors);
-            _config.SetDefault(_msixControl, Capabilities.Msix.SizeMask, (uint)Math.Max(vectors - 1, 0));
+            Volatile.Write(ref _size, Math.Min(vectors, _triggers.Length));
+            _config.SetDefault(_msixControl, Capabilities.Msix.SizeMask, (uint)Math.Max(_size - 1, 0));
         }
     }
 
@@ -188,10 +190,24 @@ internal sealed class FunctionInterrupts : IInterruptLines
 
     private void ShowEnabled() => _config.Set(_msixControl, Capabilities.Msix.Enable, Capabilities.Msix.Enable);
 
-    private bool IsIntxEnabled()
+    private bool PinDisabled => (_config.Read(ConfigOffset.Command, 2) & ConfigOffset.CommandInterruptDisable) != 0;
+
+    private void TellAsserted()
     {
         lock (_sync)
-            return _enabled == IrqIndex.Intx;
+        {
+            if (_enabled != IrqIndex.Intx || !IntxAsserted)
+                return;
+        }
+
+        _onIntx?.Invoke();
+    }
+
+    // The pin follows the status as soon as it is no longer disabled.
+    private void OnCommand(ConfigWrite write)
+    {
+        if ((write.Before & ~write.After & ConfigOffset.CommandInterruptDisable) != 0)
+            TellAsserted();
     }
 
     private void OnControl(ConfigWrite write)

@@ -1,6 +1,8 @@
 namespace Vfio.Simulation.Pci;
 
-/// <summary>What sits behind a function: the device-specific part of it. Thread-safe; register accesses return fast and start no transfer.</summary>
+/// <summary>
+/// What sits behind a function: the device-specific part of it. Thread-safe; register accesses return fast and start no transfer.
+/// </summary>
 internal interface IFunctionDevice
 {
     /// <summary>Reads a register of a BAR that decodes.</summary>

@@ -24,7 +24,9 @@ internal sealed class SimulatedBar : IPciBar
     public ulong Read(ulong offset, int width)
     {
         Check(offset, width);
-        return _function is { MemoryEnabled: true } function ? function.Device.ReadRegister(_index, offset, width) : ulong.MaxValue >> (64 - (width * 8));
+        return _function is { MemoryEnabled: true } function
+            ? function.Device.ReadRegister(_index, offset, width)
+            : ulong.MaxValue >> (64 - (width * 8));
     }
 
     public void Write(ulong offset, int width, ulong value)
@@ -37,6 +39,6 @@ internal sealed class SimulatedBar : IPciBar
     private void Check(ulong offset, int width)
     {
         if (width is not (1 or 2 or 4 or 8) || (offset & (ulong)(width - 1)) != 0 || offset > Size - (ulong)width)
-            throw new ArgumentOutOfRangeException(nameof(offset), $"an access of {width} bytes at {offset:x} is not one aligned access inside the BAR");
+            throw new ArgumentOutOfRangeException(nameof(offset), $"{width} bytes at {offset:x} are not one aligned access inside the BAR");
     }
 }

@@ -34,7 +34,7 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
     private readonly FunctionDescription _description;
     private readonly SemaphoreSlim _resets = new(1);
     private readonly ConfigSpace _config;
-    private volatile bool _resetting;
+    private int _pendingResets;
 
     internal SimulatedFunction(FunctionDescription description, IFunctionDevice device, FunctionDma dma)
     {
@@ -48,7 +48,7 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
         foreach (var bar in description.Bars.Values)
             bar.Attach(this);
         _config.OnWrite(ConfigOffset.Command, _ => UpdateBusMaster());
-        _config.OnWrite(description.PowerManagement + Capabilities.PowerManagement.ControlStatus, OnPowerState);
+        _config.OnWrite(PowerControl, OnPowerState);
         _config.OnWrite(description.Express + Capabilities.Express.DeviceControl, OnDeviceControl);
     }
 
@@ -84,10 +84,11 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
         => Answers && PowerState == 0
             && (_description.Owner?.MemoryEnabled ?? (_config.Read(ConfigOffset.Command, 2) & ConfigOffset.CommandMemory) != 0);
 
-    private bool Answers => !_resetting && (_description.Owner?.IsEnabled(VirtualFunctionIndex) ?? true);
+    private bool Answers => Volatile.Read(ref _pendingResets) == 0 && (_description.Owner?.IsEnabled(VirtualFunctionIndex) ?? true);
 
-    private uint PowerState
-        => _config.Read(_description.PowerManagement + Capabilities.PowerManagement.ControlStatus, 2) & Capabilities.PowerManagement.StateMask;
+    private uint PowerState => _config.Read(PowerControl, 2) & Capabilities.PowerManagement.StateMask;
+
+    private int PowerControl => _description.PowerManagement + Capabilities.PowerManagement.ControlStatus;
 
     public uint ReadConfig(int offset, int width) => Answers ? _config.Read(offset, width) : ConfigSpace.Ones(width);
 
@@ -113,17 +114,17 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
     /// <summary>A reset from any cause; resets of one function follow one another.</summary>
     internal async Task ResetAsync()
     {
+        Interlocked.Increment(ref _pendingResets);
         await _resets.WaitAsync().ConfigureAwait(false);
         try
         {
-            _resetting = true;
             await Dma.HaltAsync(Device.ResetAsync, ResetRegisters).ConfigureAwait(false);
             if (AfterReset is { } after)
                 await after().ConfigureAwait(false);
         }
         finally
         {
-            _resetting = false;
+            Interlocked.Decrement(ref _pendingResets);
             _resets.Release();
         }
     }
@@ -163,7 +164,11 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
     // The writer does not wait: the function answers all ones until it is back, as hardware does within 100 ms.
     private void StartReset()
     {
-        _resetting = true;
-        _ = Task.Run(ResetAsync);
+        Interlocked.Increment(ref _pendingResets);
+        _ = Task.Run(async () =>
+        {
+            await ResetAsync().ConfigureAwait(false);
+            Interlocked.Decrement(ref _pendingResets);
+        });
     }
 }

@@ -31,7 +31,8 @@ internal sealed class SingleRootIov
     internal void Enable(int count)
     {
         _config.Write(_capability + Capabilities.SingleRoot.NumVfs, 2, (uint)count);
-        _config.Write(_capability + Capabilities.SingleRoot.Control, 2, Capabilities.SingleRoot.VfEnable | Capabilities.SingleRoot.VfMemoryEnable);
+        const uint Enabled = Capabilities.SingleRoot.VfEnable | Capabilities.SingleRoot.VfMemoryEnable;
+        _config.Write(_capability + Capabilities.SingleRoot.Control, 2, Enabled);
     }
 
     private uint Control => _config.Read(_capability + Capabilities.SingleRoot.Control, 2);

@@ -7,6 +7,14 @@ internal sealed class DefinitionCheck(string origin, LineMap lines, string path)
 
     internal DefinitionCheck In(string property, int index) => new(origin, lines, $"{path}.{property}[{index}]");
 
+    /// <summary>An element of a list: null is none.</summary>
+    internal T Element<T>(T? element)
+        where T : class
+    {
+        That(element is not null, null, "null is wanted nowhere");
+        return element!;
+    }
+
     /// <summary>Checks a condition.</summary>
     /// <param name="holds">The condition.</param>
     /// <param name="property">The property that it is about; null for the place itself.</param>

@@ -31,7 +31,8 @@ internal sealed class LineMap
     internal static LineMap Read(string json)
     {
         var bytes = Encoding.UTF8.GetBytes(json);
-        var reader = new Utf8JsonReader(bytes, new JsonReaderOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+        var options = new JsonReaderOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
+        var reader = new Utf8JsonReader(bytes, options);
         var map = new LineMap();
         // Where we are: a path for each open container, with the index of the next element for arrays.
         var open = new Stack<(string Path, int Index)>();

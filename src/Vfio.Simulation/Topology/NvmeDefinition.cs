@@ -3,8 +3,8 @@ using System.Text.Json.Serialization;
 namespace Vfio.Simulation;
 
 /// <summary>
-/// One simulated device; which one, its <c>model</c> says. Properties can be set, because what the serializer generates would overwrite the defaults of
-/// init properties.
+/// One simulated device; which one, its <c>model</c> says. Properties can be set, because what the serializer generates would overwrite the
+/// defaults of init properties.
 /// </summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "model", UnknownDerivedTypeHandling = JsonUnknownDerivedTypeHandling.FailSerialization)]
 [JsonDerivedType(typeof(NvmeDefinition), NvmeDefinition.Model)]

@@ -20,7 +20,10 @@ internal static class NvmeDefinitionCheck
         CheckFunctions(definition.VirtualFunctions, physical, check.In("virtualFunctions"));
         var ids = new HashSet<uint>();
         for (var i = 0; i < definition.Namespaces.Count; i++)
-            CheckNamespace(definition, definition.Namespaces[i], check.In("namespaces", i), ids);
+        {
+            var at = check.In("namespaces", i);
+            CheckNamespace(definition, at.Element(definition.Namespaces[i]), at, ids);
+        }
     }
 
     private static void CheckFunctions(VirtualFunctionsDefinition functions, PciAddress physical, DefinitionCheck check)
@@ -28,14 +31,14 @@ internal static class NvmeDefinitionCheck
         check.That(functions.Count is >= 0 and <= MaxVirtualFunctions, "count", $"there can be 0 to {MaxVirtualFunctions} VFs");
         check.That(functions.Offset is >= 1 and <= 0xFFFF, "offset", "the first VF lies 1 to 65535 routing ids after the PF");
         check.That(functions.Stride is >= 1 and <= 0xFFFF, "stride", "VFs lie 1 to 65535 routing ids apart");
-        check.That(functions.Count == 0 || physical.RoutingId + functions.Offset + ((long)(functions.Count - 1) * functions.Stride) <= 0xFFFF,
-            "count", "the last VF would lie past bus ff");
+        var last = physical.RoutingId + functions.Offset + ((long)(functions.Count - 1) * functions.Stride);
+        check.That(functions.Count == 0 || last <= 0xFFFF, "count", "the last VF would lie past bus ff");
         CheckResources(check, functions.Queues, functions.Vectors);
         var indexes = new HashSet<int>();
         for (var i = 0; i < functions.Functions.Count; i++)
         {
-            var own = functions.Functions[i];
             var at = check.In("functions", i);
+            var own = at.Element(functions.Functions[i]);
             at.That(own.Index >= 0 && own.Index < functions.Count, "index", $"there is no VF {own.Index}: count is {functions.Count}");
             at.That(indexes.Add(own.Index), "index", $"VF {own.Index} is described twice");
             CheckResources(at, own.Queues, own.Vectors);
@@ -44,8 +47,9 @@ internal static class NvmeDefinitionCheck
 
     private static void CheckResources(DefinitionCheck check, int queues, int vectors)
     {
-        check.That(queues is >= 1 and <= ControllerLimits.QueuePairs, "queues", $"a controller has 1 to {ControllerLimits.QueuePairs} I/O queue pairs");
-        check.That(vectors is >= 1 and <= ControllerLimits.Vectors, "vectors", $"a controller has 1 to {ControllerLimits.Vectors} vectors");
+        const int Pairs = ControllerLimits.QueuePairs, Vectors = ControllerLimits.Vectors;
+        check.That(queues is >= 1 and <= Pairs, "queues", $"a controller has 1 to {Pairs} I/O queue pairs");
+        check.That(vectors is >= 1 and <= Vectors, "vectors", $"a controller has 1 to {Vectors} vectors");
     }
 
     private static void CheckNamespace(NvmeDefinition definition, NamespaceDefinition target, DefinitionCheck check, HashSet<uint> ids)
@@ -53,14 +57,17 @@ internal static class NvmeDefinitionCheck
         check.That(target.Id is >= 1 and <= MaxNamespaceId, "id", $"namespace ids are 1 to {MaxNamespaceId}");
         check.That(ids.Add(target.Id), "id", $"namespace {target.Id} is described twice");
         check.That(target.BlockSize is 512 or 4096, "blockSize", "blocks have 512 or 4096 bytes");
-        check.That(target.Size > 0 && target.Size % target.BlockSize == 0, "size", $"{target.Size} is no multiple of the block size, {target.BlockSize}");
+        var fits = target.Size > 0 && target.Size % target.BlockSize == 0;
+        check.That(fits, "size", $"{target.Size} is no multiple of the block size, {target.BlockSize}");
         for (var i = 0; i < target.Controllers?.Count; i++)
         {
-            var name = target.Controllers[i];
+            var at = check.In("controllers", i);
+            var name = at.Element(target.Controllers[i]);
             var known = name == "pf" || (name.StartsWith("vf", StringComparison.Ordinal)
                 && int.TryParse(name.AsSpan(2), NumberStyles.None, CultureInfo.InvariantCulture, out var index)
                 && index < definition.VirtualFunctions.Count && name == $"vf{index}");
-            check.In("controllers", i).That(known, null, $"'{name}' is neither pf nor one of the {definition.VirtualFunctions.Count} VFs, vf0 and up");
+            var count = definition.VirtualFunctions.Count;
+            at.That(known, null, $"'{name}' is neither pf nor one of the {count} VFs, vf0 and up");
         }
     }
 

@@ -58,7 +58,9 @@ public sealed class SimulatedTopology : IFunctionSource, IAsyncDisposable
     /// <param name="controlled">The VF.</param>
     /// <returns>The PF; null for a function that is no VF of this topology, and before <see cref="DiscoverAsync"/>.</returns>
     public IControllingFunction? ControllerOf(PciAddress controlled)
-        => Volatile.Read(ref _functions) is null ? null : _models.Select(m => m.ControllerOf(controlled)).FirstOrDefault(c => c is not null);
+        => Volatile.Read(ref _functions) is null
+            ? null
+            : _models.Select(m => m.ControllerOf(controlled)).FirstOrDefault(c => c is not null);
 
     /// <summary>Stops every device and removes temporary storage. Nobody may use a function any more.</summary>
     public async ValueTask DisposeAsync()
@@ -70,7 +72,8 @@ public sealed class SimulatedTopology : IFunctionSource, IAsyncDisposable
                 return;
             _disposed = true;
             // A device that waits for its client would keep its thread.
-            await Task.WhenAll(_models.SelectMany(m => m.Functions).Select(f => f.Dma.SeverAsync(f.Device.RestAsync))).ConfigureAwait(false);
+            var functions = _models.SelectMany(m => m.Functions);
+            await Task.WhenAll(functions.Select(f => f.Dma.SeverAsync(f.Device.RestAsync))).ConfigureAwait(false);
             Release();
         }
         finally

@@ -13,7 +13,7 @@ internal sealed class StorageFolder(string? directory)
     internal NamespaceStorage Open(string? file, string name, long size)
     {
         if (file is not null)
-            return NamespaceStorage.Open(directory is null ? Path.GetFullPath(file) : Path.GetFullPath(file, Path.GetFullPath(directory)), size, temporary: false);
+            return NamespaceStorage.Open(Path.GetFullPath(file, Path.GetFullPath(directory ?? ".")), size, temporary: false);
         if (directory is null)
             return NamespaceStorage.Open(Path.Combine(Path.GetTempPath(), $"vfio-{Guid.NewGuid():N}"), size, temporary: true);
         try

@@ -31,7 +31,8 @@ public sealed class TopologyDefinition
         }
         catch (JsonException e)
         {
-            // Text that is no JSON has no places but the reader's own; of others the serializer knows where it noticed, not where the fault lies.
+            // Text that is no JSON has no places but the reader's own; of others the serializer knows where it noticed, not where the fault
+            // lies.
             var place = e.Path ?? "$";
             throw new TopologyException(origin, lines?.LineOf(place) ?? (int)(e.LineNumber + 1 ?? 0), place, Reason(e), e);
         }
@@ -45,8 +46,8 @@ public sealed class TopologyDefinition
         var taken = new HashSet<PciAddress>();
         for (var i = 0; i < document.Models.Count; i++)
         {
-            var model = document.Models[i];
             var at = check.In("models", i);
+            var model = at.Element(document.Models[i]);
             model.Check(at);
             foreach (var address in model.Addresses())
                 at.That(taken.Add(address), "address", $"there are two functions at {address}");

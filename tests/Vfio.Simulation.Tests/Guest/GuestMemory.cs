@@ -106,7 +106,9 @@ internal sealed class TripwireSpace : DmaSpace, IDmaSpace
     public override void CancelTransfers() => Cancelled?.Invoke();
 }
 
-/// <summary>Memory that the device reaches by calls alone, as a client without a descriptor for it has it. Calls can be made to wait.</summary>
+/// <summary>
+/// Memory that the device reaches by calls alone, as a client without a descriptor for it has it. Calls can be made to wait.
+/// </summary>
 internal sealed unsafe class MessageMap(LocalMemory memory) : DmaMap(memory.Iova, memory.Size, memory.Access, null)
 {
     private readonly object _sync = new();

@@ -42,4 +42,5 @@ internal enum AdminScope
 /// <param name="Handler">What executes it.</param>
 /// <param name="Scope">Who may issue it.</param>
 /// <param name="Effects">Its entry in the log of supported commands.</param>
-internal sealed record AdminTableEntry(AdminOpcode Opcode, AdminHandler Handler, AdminScope Scope = AdminScope.Any, uint Effects = EffectsLog.Supported);
+internal sealed record AdminTableEntry(
+    AdminOpcode Opcode, AdminHandler Handler, AdminScope Scope = AdminScope.Any, uint Effects = EffectsLog.Supported);

@@ -28,7 +28,9 @@ internal sealed class AdminCommands
             new(AdminOpcode.SetFeatures, features.Set),
             new(AdminOpcode.GetFeatures, features.Get),
             new(AdminOpcode.AsyncEventRequest, controller.Events.Request, AdminScope.Queue),
-            new(AdminOpcode.VirtualizationManagement, virtualization.Execute, AdminScope.Primary, EffectsLog.Supported | EffectsLog.CapabilityChange),
+            new(
+                AdminOpcode.VirtualizationManagement, virtualization.Execute, AdminScope.Primary,
+                EffectsLog.Supported | EffectsLog.CapabilityChange),
             new(AdminOpcode.DoorbellBufferConfig, queues.ConfigureDoorbellBuffer, AdminScope.Queue),
         ];
         foreach (var entry in entries)

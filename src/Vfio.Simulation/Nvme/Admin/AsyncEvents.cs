@@ -3,8 +3,8 @@ using Vfio.Simulation.Nvme.Layout;
 namespace Vfio.Simulation.Nvme.Admin;
 
 /// <summary>
-/// Asynchronous event requests and the events that complete them. After an event its type is masked until the host has read the log page that goes
-/// with it. Used by the controller's thread alone. Source: NVM Express Base Specification 1.4, 5.2.
+/// Asynchronous event requests and the events that complete them. After an event its type is masked until the host has read the log page
+/// that goes with it. Used by the controller's thread alone. Source: NVM Express Base Specification 1.4, 5.2.
 /// </summary>
 internal sealed class AsyncEvents(Func<ushort, CommandResult, bool> complete)
 {

@@ -5,7 +5,9 @@ using Vfio.Simulation.Nvme.Layout;
 
 namespace Vfio.Simulation.Nvme.Admin;
 
-/// <summary>Get Features and Set Features. Used by the controller's thread alone. Source: NVM Express Base Specification 1.4, 5.9 and 5.21.</summary>
+/// <summary>
+/// Get Features and Set Features. Used by the controller's thread alone. Source: NVM Express Base Specification 1.4, 5.9 and 5.21.
+/// </summary>
 internal sealed class Features(NvmeController controller)
 {
     private const uint NoNamespace = 0, Broadcast = uint.MaxValue;
@@ -99,7 +101,8 @@ internal sealed class Features(NvmeController controller)
 
     private uint Value(NvmeFeature id) => Value(FeatureTable.Find(id)!, 0);
 
-    private uint Value(FeatureDescription feature, uint selector) => _values.GetValueOrDefault(new(feature.Id, selector), DefaultOf(feature, selector));
+    private uint Value(FeatureDescription feature, uint selector)
+        => _values.GetValueOrDefault(new(feature.Id, selector), DefaultOf(feature, selector));
 
     // The lower temperature threshold is off until it is set.
     private static uint DefaultOf(FeatureDescription feature, uint selector)

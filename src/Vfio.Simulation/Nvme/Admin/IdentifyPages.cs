@@ -39,7 +39,8 @@ internal static class IdentifyPages
         page[IdentifyController.Cqes] = QueueEntryBytes16;
         Put32(page, IdentifyController.Nn, subsystem.LastNamespaceId);
         Put16(page, IdentifyController.Oncs, IdentifyController.OncsCompare | IdentifyController.OncsDatasetManagement
-            | IdentifyController.OncsWriteZeroes | IdentifyController.OncsSelect | IdentifyController.OncsTimestamp | IdentifyController.OncsVerify);
+            | IdentifyController.OncsWriteZeroes | IdentifyController.OncsSelect | IdentifyController.OncsTimestamp
+            | IdentifyController.OncsVerify);
         page[IdentifyController.Vwc] = IdentifyController.VwcPresent | IdentifyController.VwcBroadcast;
         Encoding.UTF8.GetBytes(subsystem.Nqn, page.Slice(IdentifyController.Subnqn, IdentifyController.SubnqnBytes));
         // 25 W, in centiwatts.

@@ -69,7 +69,9 @@ internal sealed class QueueCommands(NvmeController controller)
         return NvmeStatus.Success;
     }
 
-    /// <summary>Only event requests are ever found outstanding: every other command has ended by the time that an abort of it is looked at.</summary>
+    /// <summary>
+    /// Only event requests are ever found outstanding: every other command has ended by the time that an abort of it is looked at.
+    /// </summary>
     internal CommandResult Abort(in AdminCommand command)
     {
         const uint NotAborted = 1;

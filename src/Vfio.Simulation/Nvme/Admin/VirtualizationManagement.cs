@@ -2,7 +2,9 @@ using Vfio.Simulation.Nvme.Layout;
 
 namespace Vfio.Simulation.Nvme.Admin;
 
-/// <summary>Virtualization Management: resources and states of secondary controllers. Source: NVM Express Base Specification 1.4, 5.22.</summary>
+/// <summary>
+/// Virtualization Management: resources and states of secondary controllers. Source: NVM Express Base Specification 1.4, 5.22.
+/// </summary>
 internal sealed class VirtualizationManagement(NvmeSubsystem subsystem)
 {
     private enum Action

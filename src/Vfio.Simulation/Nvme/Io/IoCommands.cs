@@ -6,7 +6,10 @@ using Vfio.Simulation.Nvme.Transfer;
 
 namespace Vfio.Simulation.Nvme.Io;
 
-/// <summary>The NVM command set. Used by the controller's thread alone; allocates nothing but one buffer, once. Source: NVM Express Base Specification 1.4, 6.</summary>
+/// <summary>
+/// The NVM command set. Used by the controller's thread alone; allocates nothing but one buffer, once. Source: NVM Express Base
+/// Specification 1.4, 6.
+/// </summary>
 internal sealed unsafe class IoCommands(PrpTransfer transfer, HealthInformation health, NamespaceTable namespaces)
 {
     private const uint ForceUnitAccess = 1 << 30;
@@ -57,7 +60,8 @@ internal sealed unsafe class IoCommands(PrpTransfer transfer, HealthInformation 
         return NvmeStatus.Success;
     }
 
-    private Span<byte> Bounce(int length) => (_bounce ??= GC.AllocateUninitializedArray<byte>(ControllerLimits.TransferBytes)).AsSpan(0, length);
+    private Span<byte> Bounce(int length)
+        => (_bounce ??= GC.AllocateUninitializedArray<byte>(ControllerLimits.TransferBytes)).AsSpan(0, length);
 
     private NvmeStatus Blocks(IoOpcode opcode, in SubmissionEntry entry, NvmeNamespace target)
     {
@@ -86,7 +90,8 @@ internal sealed unsafe class IoCommands(PrpTransfer transfer, HealthInformation 
             default:
                 health.CountWrite(bytes);
                 status = Write(target, offset, (int)bytes);
-                return status.IsSuccess && (WriteThrough || (entry.Cdw12 & ForceUnitAccess) != 0) ? Written(target.Storage.Flush()) : status;
+                var durable = WriteThrough || (entry.Cdw12 & ForceUnitAccess) != 0;
+                return status.IsSuccess && durable ? Written(target.Storage.Flush()) : status;
         }
     }
 

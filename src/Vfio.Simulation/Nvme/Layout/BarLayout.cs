@@ -8,7 +8,9 @@ internal sealed record BarLayout
     internal const int Index = 0;
     internal const int Page = 0x1000;
 
-    /// <summary>Doorbells: CAP.DSTRD is 0, so they are 4 bytes apart; the submission tail of a queue comes before its completion head.</summary>
+    /// <summary>
+    /// Doorbells: CAP.DSTRD is 0, so they are 4 bytes apart; the submission tail of a queue comes before its completion head.
+    /// </summary>
     internal const int Doorbells = 0x1000;
     internal const int DoorbellBytes = Page;
     internal const int Table = Doorbells + DoorbellBytes;

@@ -55,8 +55,8 @@ internal static class IdentifyController
     internal const uint OaesNamespaceAttribute = 1 << 8;
     internal const byte FrmwSlot1ReadOnly = 1, FrmwOneSlot = 1 << 1;
     internal const byte LpaCommandsSupported = 1 << 1, LpaExtendedData = 1 << 2;
-    internal const ushort OncsCompare = 1, OncsDatasetManagement = 1 << 2, OncsWriteZeroes = 1 << 3, OncsSelect = 1 << 4, OncsTimestamp = 1 << 6,
-        OncsVerify = 1 << 7;
+    internal const ushort OncsCompare = 1, OncsDatasetManagement = 1 << 2, OncsWriteZeroes = 1 << 3, OncsSelect = 1 << 4,
+        OncsTimestamp = 1 << 6, OncsVerify = 1 << 7;
 
     /// <summary>A volatile write cache; Flush takes the id of all namespaces.</summary>
     internal const byte VwcPresent = 1, VwcBroadcast = 3 << 1;

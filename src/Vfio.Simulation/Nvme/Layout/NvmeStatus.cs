@@ -1,6 +1,9 @@
 namespace Vfio.Simulation.Nvme.Layout;
 
-/// <summary>The status field of a completion: code in bits 7:0, code type in 10:8, do not retry in 14. Source: NVM Express Base Specification 1.4, 4.6.1.</summary>
+/// <summary>
+/// The status field of a completion: code in bits 7:0, code type in 10:8, do not retry in 14. Source: NVM Express Base Specification 1.4,
+/// 4.6.1.
+/// </summary>
 /// <param name="Value">The field, without the phase.</param>
 internal readonly record struct NvmeStatus(ushort Value)
 {

@@ -39,7 +39,8 @@ internal sealed class QueueSet
     /// <summary>The submission queues there are, the admin queue first.</summary>
     internal SubmissionQueue[] Active => _active;
 
-    internal bool HasIoQueues => _submission.AsSpan(1).ContainsAnyExcept((SubmissionQueue?)null) || _completion.AsSpan(1).ContainsAnyExcept((CompletionQueue?)null);
+    internal bool HasIoQueues
+        => _submission.AsSpan(1).ContainsAnyExcept((SubmissionQueue?)null) || _completion.AsSpan(1).ContainsAnyExcept((CompletionQueue?)null);
 
     internal SubmissionQueue? Submission(int id) => (uint)id < (uint)_submission.Length ? _submission[id] : null;
 

@@ -3,8 +3,9 @@ using Vfio.Simulation.Pci;
 namespace Vfio.Simulation.Nvme.Queues;
 
 /// <summary>
-/// Shadow doorbells and event indexes in the host's memory, for I/O queues (the host rings the admin queue's registers). The host stores a doorbell
-/// there first, and rings the register only if it passes the event index. Source: NVM Express Base Specification 1.4, 5.7 and 7.13.
+/// Shadow doorbells and event indexes in the host's memory, for I/O queues (the host rings the admin queue's registers). The host stores a
+/// doorbell there first, and rings the register only if it passes the event index. Source: NVM Express Base Specification 1.4, 5.7 and
+/// 7.13.
 /// </summary>
 internal sealed class ShadowDoorbells(FunctionDma dma)
 {
@@ -41,7 +42,9 @@ internal sealed class ShadowDoorbells(FunctionDma dma)
     /// <summary>What the device knows of a doorbell, for a queue that existed before or is new.</summary>
     internal bool TryWrite(int doorbell, uint value) => Store(_doorbells, doorbell, value);
 
-    /// <summary>Asks the host to ring the register once it stores past this value. A full barrier must follow, then one more look at the doorbell.</summary>
+    /// <summary>
+    /// Asks the host to ring the register once it stores past this value. A full barrier must follow, then one more look at the doorbell.
+    /// </summary>
     internal bool TryWriteEvent(int doorbell, uint value) => Store(_events, doorbell, value);
 
     private bool Store(ulong page, int doorbell, uint value)

@@ -1,6 +1,9 @@
 namespace Vfio.Simulation.Nvme.Storage;
 
-/// <summary>Which namespaces are attached to a controller, by namespace id. Looked up by the controller's thread, changed by the subsystem: thread-safe.</summary>
+/// <summary>
+/// Which namespaces are attached to a controller, by namespace id. Looked up by the controller's thread, changed by the subsystem:
+/// thread-safe.
+/// </summary>
 internal sealed class NamespaceTable
 {
     private volatile NvmeNamespace?[] _attached = [];

@@ -2,7 +2,10 @@ using Vfio.Simulation.Nvme.Layout;
 
 namespace Vfio.Simulation.Nvme.Transfer;
 
-/// <summary>Where the data of an admin command is: behind the PRPs of a queue entry, or in the buffer of whoever uses the controlling function's channel.</summary>
+/// <summary>
+/// Where the data of an admin command is: behind the PRPs of a queue entry, or in the buffer of whoever uses the controlling function's
+/// channel.
+/// </summary>
 internal abstract class CommandData
 {
     /// <summary>Controller to host.</summary>

@@ -6,8 +6,8 @@ using Vfio.Simulation.Pci;
 namespace Vfio.Simulation.Nvme.Transfer;
 
 /// <summary>
-/// The host memory of one command: PRP entries gathered into contiguous ranges, then held for direct access, or copied where it cannot be. Its arrays
-/// are reused from command to command. Used by the controller's thread alone.
+/// The host memory of one command: PRP entries gathered into contiguous ranges, then held for direct access, or copied where it cannot be.
+/// Its arrays are reused from command to command. Used by the controller's thread alone.
 /// </summary>
 internal sealed unsafe class PrpTransfer : CommandData
 {
