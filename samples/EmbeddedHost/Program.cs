@@ -17,7 +17,6 @@ foreach (var candidate in match.Candidates)
 
 // The host is its own client: it opens the device with memory of its own, and the device's DMA reaches that memory.
 await using var opened = await host.OpenAsync(vf.Address);
-using var _ = new Unmapping(opened.Dma);
 if (!opened.Dma.Map(LocalMemory.Allocate(iova: 0x10000, size: 0x4000)).IsSuccess)
     return 1;
 
@@ -36,12 +35,3 @@ if (!device.Read(RegionIndex.Bar0, 0x08, version).IsSuccess)
 Console.WriteLine($"register VS through BAR 0: {BitConverter.ToUInt32(version):x8}");
 Console.WriteLine($"behind the slice: {device.Read(RegionIndex.Bar0, 0x2000, version).Error}");
 return 0;
-
-namespace EmbeddedHost
-{
-    /// <summary>Gives the memory back before the device closes.</summary>
-    internal sealed class Unmapping(DmaSpace dma) : IDisposable
-    {
-        public void Dispose() => dma.UnmapAll();
-    }
-}
