@@ -9,6 +9,6 @@ public sealed record DeviceOptions
     /// <summary>The profile to choose before it is opened; null for the one that is chosen.</summary>
     public string? Profile { get; init; }
 
-    /// <summary>The memory that its DMA reaches; null for a space of its own, with nothing mapped.</summary>
+    /// <summary>The memory that its DMA reaches; null for a space of its own, with nothing mapped, that ends with it.</summary>
     public DmaSpace? Dma { get; init; }
 }

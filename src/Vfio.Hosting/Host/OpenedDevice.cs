@@ -26,6 +26,6 @@ public sealed class OpenedDevice : IAsyncDisposable
     /// <summary>The memory that its DMA reaches.</summary>
     public DmaSpace Dma { get; }
 
-    /// <summary>Closes the device and gives the function back.</summary>
+    /// <summary>Closes the device and gives the function back; unmaps the memory, unless the space was the caller's.</summary>
     public ValueTask DisposeAsync() => Interlocked.Exchange(ref _close, null)?.Invoke() ?? ValueTask.CompletedTask;
 }

@@ -20,7 +20,7 @@ internal sealed partial class VfioHost
             if (!result.IsSuccess)
                 throw new VfioException(result.Error, $"{function}: driver {bound.Driver} did not open it: {WhyNot(bound, result.Error)}");
             OpenedDevice? opened = null;
-            opened = new(bound.Device, bound.Driver, bound.Degraded, dma, () => CloseAsync(hosted, bound, opened!));
+            opened = new(bound.Device, bound.Driver, bound.Degraded, dma, () => CloseAsync(hosted, bound, opened!, ownsMemory: options.Dma is null));
             _lending.Add(opened);
             return opened;
         }
@@ -91,12 +91,14 @@ internal sealed partial class VfioHost
         await served.Completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private async ValueTask CloseAsync(HostedFunction hosted, BoundDevice bound, OpenedDevice opened)
+    private async ValueTask CloseAsync(HostedFunction hosted, BoundDevice bound, OpenedDevice opened, bool ownsMemory)
     {
         _lending.Remove(opened);
         try
         {
             await bound.Device.CloseAsync(ResetCause.Close).ConfigureAwait(false);
+            if (ownsMemory)
+                opened.Dma.UnmapAll();
         }
         finally
         {

@@ -1,0 +1,98 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Vfio.Tool.Demo.Client;
+
+namespace Vfio.Tool.Tests;
+
+public sealed partial class ServeTests : IDisposable
+{
+    private const int Sigterm = 15;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private readonly List<Process> _started = [];
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("vfio-tool-");
+
+    public void Dispose()
+    {
+        foreach (var tool in _started)
+        {
+            if (!tool.HasExited)
+                tool.Kill();
+            tool.Dispose();
+        }
+
+        _directory.Delete(recursive: true);
+    }
+
+    [Theory]
+    [InlineData]
+    [InlineData("--poll", "0")]
+    public async Task Clients_are_served_from_the_announcement_to_SIGTERM(params string[] more)
+    {
+        var tool = Start(["serve", "00.1", "--socket-path", Socket("a"), "--serve", $"00.2={Socket("b")}", .. more]);
+        Assert.Equal($"serving 0000:01:00.1 on {Socket("a")}", await ReadLineAsync(tool));
+        Assert.Equal($"serving 0000:01:00.2 on {Socket("b")}", await ReadLineAsync(tool));
+        foreach (var path in new[] { Socket("a"), Socket("b") })
+        {
+            using var client = VfioUserClient.Connect(path, out var version);
+            Assert.StartsWith("0.0 ", version, StringComparison.Ordinal);
+            Assert.Equal((9u, 5u), client.GetInfo());
+            Assert.Equal(0x4E561234u, BitConverter.ToUInt32(client.Read(RegionIndex.Config, 0, sizeof(uint))));
+        }
+
+        Assert.Equal(0, kill(tool.Id, Sigterm));
+        await tool.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Equal(0, tool.ExitCode);
+        Assert.Empty(_directory.GetFiles());
+    }
+
+    [Fact]
+    public async Task SIGTERM_while_a_client_is_connected_ends_it_as_well()
+    {
+        var tool = Start(["serve", "00.1", "--socket-path", Socket("a")]);
+        await ReadLineAsync(tool);
+        using var client = VfioUserClient.Connect(Socket("a"), out _);
+        Assert.Equal(0, kill(tool.Id, Sigterm));
+        await tool.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Equal(0, tool.ExitCode);
+        Assert.Contains(Assert.Throws<VfioException>(() => client.GetInfo()).Error, new[] { Errno.EPIPE, Errno.ECONNRESET });
+    }
+
+    [Fact]
+    public async Task A_socket_that_cannot_be_had_is_not_announced()
+    {
+        var result = await Cli.RunAsync("serve", "00.1", "--socket-path", "/nowhere/a.sock");
+        Assert.Equal(1, result.Code);
+        Assert.Empty(result.Out);
+        Assert.Contains("/nowhere/a.sock", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_function_is_served_once()
+    {
+        var result = await Cli.RunAsync("serve", "00.1", "--socket-path", Socket("a"), "--serve", $"00.1={Socket("b")}");
+        Assert.Equal(1, result.Code);
+        Assert.Contains($"0000:01:00.1 is in use: served on {Socket("a")}", result.Error, StringComparison.Ordinal);
+        Assert.Empty(_directory.GetFiles());
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int kill(int pid, int sig);
+
+    private string Socket(string name) => Path.Combine(_directory.FullName, name);
+
+    private Process Start(string[] args)
+    {
+        var tool = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Vfio.Tool.dll"), .. args])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        _started.Add(tool);
+        tool.BeginErrorReadLine();
+        return tool;
+    }
+
+    private static async Task<string?> ReadLineAsync(Process tool)
+        => await tool.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken).AsTask()
+            .WaitAsync(Patience, TestContext.Current.CancellationToken);
+}
