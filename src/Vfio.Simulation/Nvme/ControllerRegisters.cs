@@ -24,10 +24,9 @@ internal enum RegisterRequest
 /// <summary>
 /// The controller registers: front ends read and write them, the controller's thread acts on what they ask for. Thread-safe.
 /// </summary>
-internal sealed class ControllerRegisters(bool subsystemReset)
+internal sealed class ControllerRegisters
 {
     private readonly Lock _sync = new();
-    private readonly ulong _cap = ControllerLimits.Cap(subsystemReset);
     private uint _cc;
     private uint _csts;
     private uint _aqa;
@@ -54,8 +53,8 @@ internal sealed class ControllerRegisters(bool subsystemReset)
         {
             return offset switch
             {
-                Register.Cap => (uint)_cap,
-                Register.Cap + 4 => (uint)(_cap >> 32),
+                Register.Cap => unchecked((uint)ControllerLimits.Cap),
+                Register.Cap + 4 => (uint)(ControllerLimits.Cap >> 32),
                 Register.Vs => Register.Version14,
                 Register.Intms or Register.Intmc => _masked,
                 Register.Cc => _cc,
@@ -93,7 +92,7 @@ internal sealed class ControllerRegisters(bool subsystemReset)
                 case Register.Csts:
                     _csts &= ~(value & Register.CstsSubsystemReset);
                     break;
-                case Register.Nssr when subsystemReset && value == Register.NssrValue:
+                case Register.Nssr when value == Register.NssrValue:
                     _requests |= RegisterRequest.SubsystemReset;
                     break;
                 case Register.Aqa:

@@ -51,7 +51,7 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
     internal NvmeController(ControllerParts parts)
     {
         _parts = parts;
-        _registers = new(parts.IsPrimary);
+        _registers = new();
         _doorbells = new(parts.MappedDoorbells);
         _window = new(_registers, _doorbells, parts.Layout, parts.Interrupts);
         QueuePairs = parts.MaxQueuePairs;
@@ -203,7 +203,8 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
             return false;
         if ((requests & RegisterRequest.SubsystemReset) != 0)
         {
-            Subsystem.Reset();
+            // On the primary's thread, which may be another than this.
+            _ = Subsystem.ResetAsync();
             return true;
         }
 

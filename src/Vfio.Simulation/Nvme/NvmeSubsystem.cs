@@ -162,8 +162,8 @@ internal sealed class NvmeSubsystem
         }
     }
 
-    /// <summary>NVM subsystem reset, asked for on the primary controller's thread; the secondary controllers go offline with it.</summary>
-    internal void Reset() => Primary.Reset(bySubsystem: true);
+    /// <summary>NVM subsystem reset, asked for through any of its controllers; the secondary controllers go offline with it.</summary>
+    internal Task ResetAsync() => Primary.PostAsync(() => Primary.Reset(bySubsystem: true));
 
     private static void Equip(SecondaryController secondary)
     {

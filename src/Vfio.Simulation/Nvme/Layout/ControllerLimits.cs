@@ -30,13 +30,12 @@ internal static class ControllerLimits
     /// <summary>How long CSTS.RDY may take, in 500 ms.</summary>
     private const ulong ReadyTimeout = 20;
 
-    /// <summary>CAP of a controller.</summary>
-    /// <param name="subsystemReset">Whether it may reset the whole subsystem: a PF may, a VF would reset its neighbours.</param>
-    internal static ulong Cap(bool subsystemReset)
-        => (QueueEntries - 1)
+    /// <summary>CAP of every controller. Any of them can reset the subsystem, a VF too: keeping a guest from it is for whoever hands the VF out.</summary>
+    internal const ulong Cap
+        = (QueueEntries - 1)
             | (1ul << 16)
             | (ReadyTimeout << 24)
-            | (subsystemReset ? 1ul << 36 : 0)
+            | (1ul << 36)
             | (1ul << 37)
             | ((ulong)(MinPageShift - 12) << 48)
             | ((ulong)(MaxPageShift - 12) << 52);
