@@ -3,7 +3,8 @@ using Vfio.Plugin.Nvme.Admin;
 namespace Vfio.Plugin.Nvme;
 
 /// <summary>
-/// The variant driver for NVMe virtual functions. It follows every reset, knows the secondary controller behind the VF through the PF, and keeps a guest
+/// The variant driver for NVMe virtual functions. It follows every reset, knows the secondary controller behind the VF through the PF, and
+/// keeps a guest
 /// from resetting the subsystem that it shares with its neighbours.
 /// </summary>
 public sealed class NvmeVariantDriver : VariantDriver

@@ -1,6 +1,8 @@
 namespace Vfio.Plugin.Nvme.Registers;
 
-/// <summary>Keeps the controller registers out of what a client may map, so that every access to them is seen; the doorbells stay mappable.</summary>
+/// <summary>
+/// Keeps the controller registers out of what a client may map, so that every access to them is seen; the doorbells stay mappable.
+/// </summary>
 internal static class RegisterPage
 {
     private static readonly ulong FirstMappable =

@@ -94,7 +94,9 @@ internal sealed partial class VfioHost : IVfioHost
     private async Task RegisterDriversAsync(CancellationToken cancellationToken)
     {
         var generic = new GenericDriver();
-        var taken = _linked.DistinctBy(d => d.Name).ToDictionary(d => d.Name, d => $"{d.GetType().FullName}, linked into the host");
+        if (_linked.Append(generic).GroupBy(d => d.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new VfioException(Errno.EEXIST, $"two drivers that are linked into the host are named '{twice.Key}'; rename one of them");
+        var taken = _linked.ToDictionary(d => d.Name, d => $"{d.GetType().FullName}, linked into the host");
         taken.TryAdd(generic.Name, "the generic driver");
         var plugins = await _catalog.LoadAsync(
             _options.PluginDirectories, _options.UnloadablePlugins, _options.ProbeTimeout, taken, cancellationToken).ConfigureAwait(false);

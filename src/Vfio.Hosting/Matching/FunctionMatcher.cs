@@ -6,7 +6,10 @@ using Vfio.Hosting.Devices;
 
 namespace Vfio.Hosting;
 
-/// <summary>Asks the candidates for a function, best first, until one takes it. What a driver does wrong costs it this function, and a hang all of them.</summary>
+/// <summary>
+/// Asks the candidates for a function, best first, until one takes it. What a driver does wrong costs it this function, and a hang all of
+/// them.
+/// </summary>
 internal sealed class FunctionMatcher(
     DriverTable table, IControllingFunctions controllers, VfioHostOptions options, TimeProvider time, ILoggerFactory loggers)
 {

@@ -1,6 +1,8 @@
 namespace Vfio.Tool.Config;
 
-/// <summary>The extended capabilities that are decoded, by id. Source: the PCI Express Base Specification 6.0, 7.7 to 7.9 and 9.3.3.</summary>
+/// <summary>
+/// The extended capabilities that are decoded, by id. Source: the PCI Express Base Specification 6.0, 7.7 to 7.9 and 9.3.3.
+/// </summary>
 internal static class ExtendedCapabilityLayouts
 {
     private static readonly BitField[] UncorrectableErrors =

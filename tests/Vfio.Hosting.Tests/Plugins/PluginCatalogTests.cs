@@ -29,7 +29,7 @@ public sealed class PluginCatalogTests
     public async Task A_plugin_runs_in_a_context_of_its_own_with_the_hosts_contract()
     {
         using var folder = new PluginFolder().Add("good");
-        var driver = (await LoadAsync(folder)).Single().Drivers.Single();
+        var driver = (await LoadAsync(folder)).Single().Drivers.Single().Inner;
 
         Assert.NotSame(System.Runtime.Loader.AssemblyLoadContext.Default, ContextOf(driver));
         Assert.Same(typeof(VariantDriver), driver.GetType().BaseType);
@@ -42,7 +42,7 @@ public sealed class PluginCatalogTests
     {
         using var folder = new PluginFolder().Add("private-copy");
         Assert.True(File.Exists(Path.Combine(folder.Path, "private-copy", "Vfio.Abstractions.dll")));
-        var driver = (await LoadAsync(folder)).Single().Drivers.Single();
+        var driver = (await LoadAsync(folder)).Single().Drivers.Single().Inner;
 
         Assert.Same(typeof(VariantDriver), driver.GetType().BaseType);
         Assert.DoesNotContain(ContextOf(driver).Assemblies, a => a.GetName().Name is "Vfio.Abstractions" or "Microsoft.Extensions.Logging.Abstractions");

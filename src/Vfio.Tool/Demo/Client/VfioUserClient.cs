@@ -6,7 +6,9 @@ using Vfio.Native;
 
 namespace Vfio.Tool.Demo.Client;
 
-/// <summary>The least of a vfio-user client: negotiates a version and reads registers. Source: the vfio-user protocol, version 0.0.</summary>
+/// <summary>
+/// The least of a vfio-user client: negotiates a version and reads registers. Source: the vfio-user protocol, version 0.0.
+/// </summary>
 internal sealed unsafe class VfioUserClient : IDisposable
 {
     private const int HeaderLength = 16;
