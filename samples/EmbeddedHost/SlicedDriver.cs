@@ -12,7 +12,9 @@ internal sealed class SlicedDriver : VariantDriver
 
     public override ValueTask<ProbeResult> ProbeAsync(ProbeContext context, CancellationToken cancellationToken)
         => ValueTask.FromResult(
-            context.Function.VirtualFunctionIndex >= 0 ? ProbeResult.Bound(new SlicedDevice(context.Core)) : ProbeResult.Refused("not a VF"));
+            context.Function.VirtualFunctionIndex >= 0
+                ? ProbeResult.Bound(new SlicedDevice(context.Core))
+                : ProbeResult.Refused("not a VF"));
 }
 
 /// <summary>

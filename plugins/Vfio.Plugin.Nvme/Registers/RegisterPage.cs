@@ -13,7 +13,9 @@ internal static class RegisterPage
         if (!whole.Flags.HasFlag(RegionFlags.Mmap))
             return whole;
         var areas = Behind(whole.SparseAreas ?? [new(0, whole.Size)]);
-        return areas.Count > 0 ? whole with { SparseAreas = areas } : whole with { SparseAreas = null, Flags = whole.Flags & ~RegionFlags.Mmap };
+        return areas.Count > 0
+            ? whole with { SparseAreas = areas }
+            : whole with { SparseAreas = null, Flags = whole.Flags & ~RegionFlags.Mmap };
     }
 
     public static VfioResult<RegionMapping> Trap(RegionMapping whole)

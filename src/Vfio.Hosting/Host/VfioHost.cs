@@ -74,7 +74,8 @@ internal sealed partial class VfioHost : IVfioHost
 
     public IPciFunction Find(string text) => HostedFunctions.Find(_functions, text).Function;
 
-    public async ValueTask<FunctionMatch> ExplainAsync(PciAddress function, string? driver = null, CancellationToken cancellationToken = default)
+    public async ValueTask<FunctionMatch> ExplainAsync(
+        PciAddress function, string? driver = null, CancellationToken cancellationToken = default)
     {
         await StartAsync(cancellationToken).ConfigureAwait(false);
         return await HostedFunctions.Get(_functions, function).ExplainAsync(_matcher, driver, cancellationToken).ConfigureAwait(false);

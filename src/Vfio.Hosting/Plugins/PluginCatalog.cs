@@ -87,21 +87,26 @@ internal sealed partial class PluginCatalog(IPluginLoaderFactory loaders, TimePr
         var target = new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true)?.FullName;
         return target is null || target.StartsWith(real + Path.DirectorySeparatorChar, StringComparison.Ordinal)
             ? path
-            : throw new PluginRefusedException($"entry '{entry}' is a link to {target}, outside the plugin's folder; put the file itself there");
+            : throw new PluginRefusedException(
+                $"entry '{entry}' is a link to {target}, outside the plugin's folder; put the file itself there");
     }
 
-    private async Task<PluginVariantDriver> CreateAsync(Assembly assembly, string typeName, TimeSpan limit, CancellationToken cancellationToken)
+    private async Task<PluginVariantDriver> CreateAsync(
+        Assembly assembly, string typeName, TimeSpan limit, CancellationToken cancellationToken)
     {
         var type = assembly.GetType(typeName, throwOnError: false)
             ?? throw new PluginRefusedException($"[VfioPlugin] names {typeName}, which cannot be loaded from {assembly.GetName().Name}");
         if (!typeof(VariantDriver).IsAssignableFrom(type))
-            throw new PluginRefusedException($"[VfioPlugin] names {typeName}, which is no {nameof(VariantDriver)}; derive it from Vfio.{nameof(VariantDriver)}");
+            throw new PluginRefusedException(
+                $"[VfioPlugin] names {typeName}, which is no {nameof(VariantDriver)}; derive it from Vfio.{nameof(VariantDriver)}");
         if (type.IsAbstract || !type.IsVisible || type.GetConstructor(Type.EmptyTypes) is not { } constructor)
-            throw new PluginRefusedException($"{typeName} must be a public class with a public constructor without parameters, and not abstract");
+            throw new PluginRefusedException(
+                $"{typeName} must be a public class with a public constructor without parameters, and not abstract");
         try
         {
             return await Bounded.RunAsync(
-                _ => ValueTask.FromResult(new PluginVariantDriver((VariantDriver)constructor.Invoke(BindingFlags.DoNotWrapExceptions, null, null, null))),
+                _ => ValueTask.FromResult(
+                    new PluginVariantDriver((VariantDriver)constructor.Invoke(BindingFlags.DoNotWrapExceptions, null, null, null))),
                 limit,
                 time,
                 cancellationToken).ConfigureAwait(false);

@@ -55,7 +55,8 @@ internal sealed class PluginLoadContext : AssemblyLoadContext
         }
         catch (InvalidOperationException e)
         {
-            throw new IOException($"the dependencies of {Path.GetFileName(config.MainAssemblyPath)} cannot be read from its .deps.json: {e.Message}", e);
+            throw new IOException(
+                $"the dependencies of {Path.GetFileName(config.MainAssemblyPath)} cannot be read from its .deps.json: {e.Message}", e);
         }
     }
 }

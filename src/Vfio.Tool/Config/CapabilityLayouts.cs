@@ -30,7 +30,14 @@ internal static class CapabilityLayouts
         [0x09] = new("Vendor Specific", new RegisterField("Length", 2, 1)),
         [0x10] = new(
             "PCI Express",
-            new("Capabilities", 2, 2, new("Version", 0, 4), new("Type", 4, 4, ["Endpoint", "Legacy endpoint"]), new("Slot", 8), new("MSI", 9, 5)),
+            new(
+                "Capabilities",
+                2,
+                2,
+                new("Version", 0, 4),
+                new("Type", 4, 4, ["Endpoint", "Legacy endpoint"]),
+                new("Slot", 8),
+                new("MSI", 9, 5)),
             new(
                 "DevCap",
                 4,
