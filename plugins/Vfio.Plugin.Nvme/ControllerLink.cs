@@ -14,8 +14,8 @@ internal sealed class ControllerLink(PciAddress primary, ICommandChannel channel
 
     /// <summary>Why the VF cannot be used while its controller is offline, and what to do.</summary>
     public string Offline
-        => $"offline: secondary controller {Known.ControllerId} has {Known.QueueResources} queue and {Known.InterruptResources} interrupt resources; "
-            + $"assign them and bring it online through {Primary} (Virtualization Management)";
+        => $"offline: secondary controller {Known.ControllerId} has {Known.QueueResources} queue and {Known.InterruptResources} interrupt "
+            + $"resources; assign them and bring it online through {Primary} (Virtualization Management)";
 
     /// <summary>Asks the primary controller anew.</summary>
     /// <returns>ENODEV: offline, or no secondary controller of this subsystem any more.</returns>

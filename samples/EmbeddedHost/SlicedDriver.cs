@@ -12,10 +12,14 @@ internal sealed class SlicedDriver : VariantDriver
 
     public override ValueTask<ProbeResult> ProbeAsync(ProbeContext context, CancellationToken cancellationToken)
         => ValueTask.FromResult(
-            context.Function.VirtualFunctionIndex >= 0 ? ProbeResult.Bound(new SlicedDevice(context.Core)) : ProbeResult.Refused("not a VF"));
+            context.Function.VirtualFunctionIndex >= 0
+                ? ProbeResult.Bound(new SlicedDevice(context.Core))
+                : ProbeResult.Refused("not a VF"));
 }
 
-/// <summary>One slice over info, read, write and map; one patch over whatever part of the id a read of configuration space returns.</summary>
+/// <summary>
+/// One slice over info, read, write and map; one patch over whatever part of the id a read of configuration space returns.
+/// </summary>
 internal sealed class SlicedDevice(IVfioPciCore core) : VfioPciDevice(core)
 {
     private static readonly RegionSlice Visible = new(0x2000);

@@ -5,7 +5,8 @@ using Vfio.Tool;
 using var stop = new CancellationTokenSource();
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-return await VfioCommand.RunAsync(args, Console.Out, Console.Error, isTerminal: !Console.IsOutputRedirected, stop.Token).ConfigureAwait(false);
+return await VfioCommand.RunAsync(
+    args, Console.Out, Console.Error, isTerminal: !Console.IsOutputRedirected, stop.Token).ConfigureAwait(false);
 
 void Stop(PosixSignalContext context)
 {

@@ -13,7 +13,8 @@ internal static class Topologies
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new VfioException(Errno.ENOENT, $"topology {file} cannot be read: {e.Message} 'vfio topology' prints one to start from.", e);
+            throw new VfioException(
+                Errno.ENOENT, $"topology {file} cannot be read: {e.Message} 'vfio topology' prints one to start from.", e);
         }
     }
 }

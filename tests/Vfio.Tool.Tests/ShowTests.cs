@@ -22,7 +22,9 @@ public sealed class ShowTests
         Assert.DoesNotContain("Single Root I/O Virtualization", names);
         var bar0 = shown.GetProperty("regions").EnumerateArray().Single(r => r.GetProperty("index").GetInt32() == 0);
         Assert.Equal("Memory, 64-bit, non-prefetchable", bar0.GetProperty("kind").GetString());
-        Assert.Contains(shown.GetProperty("irqs").EnumerateArray(), i => i.GetProperty("name").GetString() == "Msix" && i.GetProperty("count").GetInt32() > 1);
+        Assert.Contains(
+            shown.GetProperty("irqs").EnumerateArray(),
+            i => i.GetProperty("name").GetString() == "Msix" && i.GetProperty("count").GetInt32() > 1);
         Assert.Contains(shown.GetProperty("description").EnumerateArray(), d => d.GetProperty("key").GetString() == "secondary controller");
         Assert.Equal(2 * 4096, shown.GetProperty("hex").GetString()!.Length);
         Assert.StartsWith(vendor![4..6] + vendor[2..4], shown.GetProperty("hex").GetString(), StringComparison.Ordinal);
@@ -78,7 +80,8 @@ public sealed class ShowTests
     [Theory]
     [InlineData(0x0u, "Enable-")]
     [InlineData(0x1u, "Enable+")]
-    public void A_bit_shows_as_its_name_and_a_sign(uint register, string text) => Assert.Equal(text, new BitField("Enable", 0).Show(register));
+    public void A_bit_shows_as_its_name_and_a_sign(uint register, string text)
+        => Assert.Equal(text, new BitField("Enable", 0).Show(register));
 
     [Fact]
     public void A_field_shows_as_a_name_where_the_specification_has_one_and_as_a_number_elsewhere()

@@ -10,7 +10,12 @@ namespace Vfio.Plugin.Nvme.Admin;
 /// <param name="QueueResources">NVQ: VQ flexible resources assigned.</param>
 /// <param name="InterruptResources">NVI: VI flexible resources assigned.</param>
 internal readonly record struct SecondaryController(
-    ushort ControllerId, ushort PrimaryControllerId, bool Online, ushort VirtualFunctionNumber, ushort QueueResources, ushort InterruptResources)
+    ushort ControllerId,
+    ushort PrimaryControllerId,
+    bool Online,
+    ushort VirtualFunctionNumber,
+    ushort QueueResources,
+    ushort InterruptResources)
 {
     private const int Length = 32;
 

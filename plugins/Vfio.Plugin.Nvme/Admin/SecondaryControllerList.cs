@@ -23,7 +23,8 @@ internal static class SecondaryControllerList
         ushort from = 0;
         while (true)
         {
-            var result = await channel.ExecuteAsync(AdminCommand.Identify(Cns, from), data, completion, cancellationToken).ConfigureAwait(false);
+            var result = await channel.ExecuteAsync(
+                AdminCommand.Identify(Cns, from), data, completion, cancellationToken).ConfigureAwait(false);
             if (!result.IsSuccess)
                 return (null, $"the primary controller did not answer Identify CNS {Cns:X2}h ({result.Error})");
             if (AdminCommand.Status(completion) is not 0 and var status)

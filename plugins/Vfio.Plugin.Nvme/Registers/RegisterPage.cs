@@ -1,6 +1,8 @@
 namespace Vfio.Plugin.Nvme.Registers;
 
-/// <summary>Keeps the controller registers out of what a client may map, so that every access to them is seen; the doorbells stay mappable.</summary>
+/// <summary>
+/// Keeps the controller registers out of what a client may map, so that every access to them is seen; the doorbells stay mappable.
+/// </summary>
 internal static class RegisterPage
 {
     private static readonly ulong FirstMappable =
@@ -11,7 +13,9 @@ internal static class RegisterPage
         if (!whole.Flags.HasFlag(RegionFlags.Mmap))
             return whole;
         var areas = Behind(whole.SparseAreas ?? [new(0, whole.Size)]);
-        return areas.Count > 0 ? whole with { SparseAreas = areas } : whole with { SparseAreas = null, Flags = whole.Flags & ~RegionFlags.Mmap };
+        return areas.Count > 0
+            ? whole with { SparseAreas = areas }
+            : whole with { SparseAreas = null, Flags = whole.Flags & ~RegionFlags.Mmap };
     }
 
     public static VfioResult<RegionMapping> Trap(RegionMapping whole)

@@ -13,7 +13,8 @@ public static class VfioBuilderExtensions
     /// <param name="builder">The builder.</param>
     /// <param name="definition">Which; null for the embedded topology.</param>
     /// <param name="options">How they are driven; null for the defaults.</param>
-    public static IVfioBuilder AddSimulation(this IVfioBuilder builder, TopologyDefinition? definition = null, SimulationOptions? options = null)
+    public static IVfioBuilder AddSimulation(
+        this IVfioBuilder builder, TopologyDefinition? definition = null, SimulationOptions? options = null)
     {
         builder.Services.AddSingleton<IFunctionSource>(provider => new SimulatedTopology(
             definition ?? TopologyDefinition.Default, options, provider.GetService<ILoggerFactory>()));
@@ -64,7 +65,8 @@ public static class VfioBuilderExtensions
     /// <param name="function">The function's address, or the unique end of one.</param>
     /// <param name="endpoint">Where.</param>
     /// <param name="options">How.</param>
-    public static IVfioBuilder AddVfioServer(this IVfioBuilder builder, string function, VfioUserEndpoint endpoint, DeviceOptions? options = null)
+    public static IVfioBuilder AddVfioServer(
+        this IVfioBuilder builder, string function, VfioUserEndpoint endpoint, DeviceOptions? options = null)
     {
         // Not AddHostedService: that keeps one of a type, and there is one of these for each function.
         builder.Services.AddSingleton<IHostedService>(

@@ -7,7 +7,9 @@ namespace Vfio.Hosting;
 /// <summary>Adds Vfio to a host's services.</summary>
 public static class VfioServiceCollectionExtensions
 {
-    /// <summary>Adds an <see cref="IVfioHost"/>. It starts when it is first asked for something, or with <see cref="IVfioHost.StartAsync"/>.</summary>
+    /// <summary>
+    /// Adds an <see cref="IVfioHost"/>. It starts when it is first asked for something, or with <see cref="IVfioHost.StartAsync"/>.
+    /// </summary>
     /// <param name="services">The services. Dispose the provider asynchronously: devices close on the way.</param>
     /// <param name="configure">Changes the options.</param>
     /// <returns>What to add sources, drivers and plugins to.</returns>

@@ -91,7 +91,9 @@ internal sealed partial class GuardedDevice
         try
         {
             var result = _inner.GetIoEventFds(region);
-            return !result.IsSuccess || result.Value is not null ? result : Break($"{nameof(GetIoEventFds)} of region {region} answered null");
+            return !result.IsSuccess || result.Value is not null
+                ? result
+                : Break($"{nameof(GetIoEventFds)} of region {region} answered null");
         }
         catch (Exception e)
         {

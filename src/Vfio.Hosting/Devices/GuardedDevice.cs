@@ -4,11 +4,13 @@ using Microsoft.Extensions.Logging;
 namespace Vfio.Hosting.Devices;
 
 /// <summary>
-/// A driver's device, behind a guard: what its code throws, or answers against the contract, becomes EIO and marks the device broken, and nothing else is
+/// A driver's device, behind a guard: what its code throws, or answers against the contract, becomes EIO and marks the device broken, and
+/// nothing else is
 /// touched. A broken device answers EIO to everything; closing it still quiesces the function. The hot path costs one look at a field.
 /// </summary>
 /// <remarks>
-/// The one thing that no guard in the same process can mend is code that never returns from a synchronous call: it costs the thread of the front end
+/// The one thing that no guard in the same process can mend is code that never returns from a synchronous call: it costs the thread of the
+/// front end
 /// that made the call, which is its own device's.
 /// </remarks>
 internal sealed partial class GuardedDevice : VfioDevice

@@ -47,7 +47,8 @@ internal sealed class HostedFunction(IPciFunction function, IFunctionSource sour
             if (_use is not null)
                 throw Busy();
 
-            // A device that is whole is kept, with the profile that was chosen for it. One that was degraded or has failed is looked at anew.
+            // A device that is whole is kept, with the profile that was chosen for it. One that was degraded or has failed is looked at
+            // anew.
             if (_bound is not { Degraded: null, Device.Fault: null } || _requested != driver)
                 await MatchAsync(matcher, driver, cancellationToken).ConfigureAwait(false);
             if (_bound is not { } bound)

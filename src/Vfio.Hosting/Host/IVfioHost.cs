@@ -4,12 +4,15 @@ using Vfio.User;
 namespace Vfio.Hosting;
 
 /// <summary>
-/// Functions, the drivers that could serve them, and the devices that come of it. Nothing binds by itself: a device exists for a function once somebody
+/// Functions, the drivers that could serve them, and the devices that come of it. Nothing binds by itself: a device exists for a function
+/// once somebody
 /// asks for it. Thread-safe.
 /// </summary>
 public interface IVfioHost : IAsyncDisposable
 {
-    /// <summary>Loads the plugins and finds the functions; done once, and by every asynchronous member below if it was not done before.</summary>
+    /// <summary>
+    /// Loads the plugins and finds the functions; done once, and by every asynchronous member below if it was not done before.
+    /// </summary>
     /// <param name="cancellationToken">Gives up.</param>
     ValueTask StartAsync(CancellationToken cancellationToken = default);
 
@@ -38,7 +41,8 @@ public interface IVfioHost : IAsyncDisposable
     /// <param name="function">The function's address.</param>
     /// <param name="options">How; null for the best driver, its default profile, and a DMA space with nothing mapped.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="VfioException">ENODEV: no such function, or no driver took it. EBUSY: it is in use. Else what the device's open said.</exception>
+    /// <exception cref="VfioException">ENODEV: no such function, or no driver took it. EBUSY: it is in use. Else what the device's open
+    /// said.</exception>
     ValueTask<OpenedDevice> OpenAsync(PciAddress function, DeviceOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Serves a function's device over vfio-user, one client after the other. Returns once clients are accepted.</summary>

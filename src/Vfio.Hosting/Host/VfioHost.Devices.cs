@@ -6,7 +6,8 @@ namespace Vfio.Hosting;
 // Lending devices: in this process, or to the clients of an endpoint.
 internal sealed partial class VfioHost
 {
-    public async ValueTask<OpenedDevice> OpenAsync(PciAddress function, DeviceOptions? options = null, CancellationToken cancellationToken = default)
+    public async ValueTask<OpenedDevice> OpenAsync(
+        PciAddress function, DeviceOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new();
         await StartAsync(cancellationToken).ConfigureAwait(false);
@@ -20,7 +21,8 @@ internal sealed partial class VfioHost
             if (!result.IsSuccess)
                 throw new VfioException(result.Error, $"{function}: driver {bound.Driver} did not open it: {WhyNot(bound, result.Error)}");
             OpenedDevice? opened = null;
-            opened = new(bound.Device, bound.Driver, bound.Degraded, dma, () => CloseAsync(hosted, bound, opened!, ownsMemory: options.Dma is null));
+            opened = new(
+                bound.Device, bound.Driver, bound.Degraded, dma, () => CloseAsync(hosted, bound, opened!, ownsMemory: options.Dma is null));
             _lending.Add(opened);
             return opened;
         }

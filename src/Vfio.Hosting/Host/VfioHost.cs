@@ -74,7 +74,8 @@ internal sealed partial class VfioHost : IVfioHost
 
     public IPciFunction Find(string text) => HostedFunctions.Find(_functions, text).Function;
 
-    public async ValueTask<FunctionMatch> ExplainAsync(PciAddress function, string? driver = null, CancellationToken cancellationToken = default)
+    public async ValueTask<FunctionMatch> ExplainAsync(
+        PciAddress function, string? driver = null, CancellationToken cancellationToken = default)
     {
         await StartAsync(cancellationToken).ConfigureAwait(false);
         return await HostedFunctions.Get(_functions, function).ExplainAsync(_matcher, driver, cancellationToken).ConfigureAwait(false);
@@ -94,7 +95,9 @@ internal sealed partial class VfioHost : IVfioHost
     private async Task RegisterDriversAsync(CancellationToken cancellationToken)
     {
         var generic = new GenericDriver();
-        var taken = _linked.DistinctBy(d => d.Name).ToDictionary(d => d.Name, d => $"{d.GetType().FullName}, linked into the host");
+        if (_linked.Append(generic).GroupBy(d => d.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new VfioException(Errno.EEXIST, $"two drivers that are linked into the host are named '{twice.Key}'; rename one of them");
+        var taken = _linked.ToDictionary(d => d.Name, d => $"{d.GetType().FullName}, linked into the host");
         taken.TryAdd(generic.Name, "the generic driver");
         var plugins = await _catalog.LoadAsync(
             _options.PluginDirectories, _options.UnloadablePlugins, _options.ProbeTimeout, taken, cancellationToken).ConfigureAwait(false);

@@ -37,7 +37,8 @@ internal static class Bounded
 
     // Nobody will await it any more: its exception counts as seen.
     private static void Forget(Task task)
-        => task.ContinueWith(static t => _ = t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        => task.ContinueWith(
+            static t => _ = t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
 }
 
 /// <summary>Work did not end in time.</summary>

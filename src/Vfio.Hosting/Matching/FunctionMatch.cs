@@ -13,7 +13,8 @@ public sealed record DriverStatus(string Name, string Origin, IReadOnlyList<stri
 /// <param name="Reason">What is missing for a degraded function, or why no driver serves it; null if all is well.</param>
 /// <param name="Profile">The profile that is chosen; null without a driver.</param>
 /// <param name="Profiles">The profiles to choose from; empty without a driver.</param>
-/// <param name="Migration">What the device can do: <c>stop-copy</c>, <c>p2p</c>, <c>pre-copy</c>, <c>dirty-tracking</c>, as the kernel's debugfs has it.</param>
+/// <param name="Migration">What the device can do: <c>stop-copy</c>, <c>p2p</c>, <c>pre-copy</c>, <c>dirty-tracking</c>, as the kernel's
+/// debugfs has it.</param>
 /// <param name="Candidates">Every driver, in the order in which they are asked, then those that do not match.</param>
 public sealed record FunctionMatch(
     string Function,

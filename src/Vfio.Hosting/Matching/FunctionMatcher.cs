@@ -6,7 +6,10 @@ using Vfio.Hosting.Devices;
 
 namespace Vfio.Hosting;
 
-/// <summary>Asks the candidates for a function, best first, until one takes it. What a driver does wrong costs it this function, and a hang all of them.</summary>
+/// <summary>
+/// Asks the candidates for a function, best first, until one takes it. What a driver does wrong costs it this function, and a hang all of
+/// them.
+/// </summary>
 internal sealed class FunctionMatcher(
     DriverTable table, IControllingFunctions controllers, VfioHostOptions options, TimeProvider time, ILoggerFactory loggers)
 {
@@ -97,7 +100,10 @@ internal sealed class FunctionMatcher(
         if (result.Device is not { } device)
             return (CandidateVerdict.Failed, "its probe took the function and answered no device", null);
         if (!_owners.TryAdd(device, function.Address.ToString()))
-            return (CandidateVerdict.Failed, $"its probe answered a device that it had answered before, for {_owners.GetValue(device, _ => "?")}", null);
+            return (
+                CandidateVerdict.Failed,
+                $"its probe answered a device that it had answered before, for {_owners.GetValue(device, _ => "?")}",
+                null);
         var guarded = new GuardedDevice(device, core, driver.Name, options.OperationTimeout, time, loggers.CreateLogger<GuardedDevice>());
         var degraded = result.Outcome == ProbeOutcome.Degraded ? result.Reason ?? "it gave no reason" : null;
         return (degraded is null ? CandidateVerdict.Bound : CandidateVerdict.Degraded, degraded, new(driver.Name, degraded, guarded));

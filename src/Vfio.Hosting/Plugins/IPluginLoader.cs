@@ -3,7 +3,8 @@ using System.Reflection;
 namespace Vfio.Hosting.Plugins;
 
 /// <summary>
-/// Loads one plugin assembly, apart from all others. The shape is that of McMaster.NETCore.Plugins' <c>PluginLoader</c>, so that an adapter over it is
+/// Loads one plugin assembly, apart from all others. The shape is that of McMaster.NETCore.Plugins' <c>PluginLoader</c>, so that an adapter
+/// over it is
 /// a file of a few lines.
 /// </summary>
 public interface IPluginLoader : IDisposable
@@ -35,7 +36,8 @@ public sealed record PluginLoaderConfig
     public required string MainAssemblyPath { get; init; }
 
     /// <summary>
-    /// The assemblies that the host and the plugin have in common, by simple name. They come from the host or not at all: a copy in the plugin's folder
+    /// The assemblies that the host and the plugin have in common, by simple name. They come from the host or not at all: a copy in the
+    /// plugin's folder
     /// is not looked at. The runtime's own assemblies are always shared.
     /// </summary>
     public IReadOnlyCollection<string> SharedAssemblies { get; init; } = PluginContract.SharedAssemblies;

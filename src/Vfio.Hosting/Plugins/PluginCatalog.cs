@@ -55,7 +55,7 @@ internal sealed partial class PluginCatalog(IPluginLoaderFactory loaders, TimePr
             // Up to here everything was read as data. From here on code of the plugin runs.
             loader = loaders.Create(config);
             var assembly = loader.LoadDefaultAssembly();
-            var drivers = new List<VariantDriver>(types.Count);
+            var drivers = new List<PluginVariantDriver>(types.Count);
             foreach (var type in types)
                 drivers.Add(await CreateAsync(assembly, type, limit, cancellationToken).ConfigureAwait(false));
             CheckAgainstManifest(manifest, drivers);
@@ -87,21 +87,26 @@ internal sealed partial class PluginCatalog(IPluginLoaderFactory loaders, TimePr
         var target = new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true)?.FullName;
         return target is null || target.StartsWith(real + Path.DirectorySeparatorChar, StringComparison.Ordinal)
             ? path
-            : throw new PluginRefusedException($"entry '{entry}' is a link to {target}, outside the plugin's folder; put the file itself there");
+            : throw new PluginRefusedException(
+                $"entry '{entry}' is a link to {target}, outside the plugin's folder; put the file itself there");
     }
 
-    private async Task<VariantDriver> CreateAsync(Assembly assembly, string typeName, TimeSpan limit, CancellationToken cancellationToken)
+    private async Task<PluginVariantDriver> CreateAsync(
+        Assembly assembly, string typeName, TimeSpan limit, CancellationToken cancellationToken)
     {
         var type = assembly.GetType(typeName, throwOnError: false)
             ?? throw new PluginRefusedException($"[VfioPlugin] names {typeName}, which cannot be loaded from {assembly.GetName().Name}");
         if (!typeof(VariantDriver).IsAssignableFrom(type))
-            throw new PluginRefusedException($"[VfioPlugin] names {typeName}, which is no {nameof(VariantDriver)}; derive it from Vfio.{nameof(VariantDriver)}");
+            throw new PluginRefusedException(
+                $"[VfioPlugin] names {typeName}, which is no {nameof(VariantDriver)}; derive it from Vfio.{nameof(VariantDriver)}");
         if (type.IsAbstract || !type.IsVisible || type.GetConstructor(Type.EmptyTypes) is not { } constructor)
-            throw new PluginRefusedException($"{typeName} must be a public class with a public constructor without parameters, and not abstract");
+            throw new PluginRefusedException(
+                $"{typeName} must be a public class with a public constructor without parameters, and not abstract");
         try
         {
             return await Bounded.RunAsync(
-                _ => ValueTask.FromResult((VariantDriver)constructor.Invoke(BindingFlags.DoNotWrapExceptions, null, null, null)),
+                _ => ValueTask.FromResult(
+                    new PluginVariantDriver((VariantDriver)constructor.Invoke(BindingFlags.DoNotWrapExceptions, null, null, null))),
                 limit,
                 time,
                 cancellationToken).ConfigureAwait(false);
@@ -110,13 +115,13 @@ internal sealed partial class PluginCatalog(IPluginLoaderFactory loaders, TimePr
         {
             throw new PluginRefusedException($"the constructor of {typeName} {e.Message}", e);
         }
-        catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (e is not (PluginRefusedException or OperationCanceledException))
         {
             throw new PluginRefusedException($"the constructor of {typeName} threw {e.GetType().Name}: {e.Message}", e);
         }
     }
 
-    private static void CheckAgainstManifest(PluginManifest manifest, List<VariantDriver> drivers)
+    private static void CheckAgainstManifest(PluginManifest manifest, List<PluginVariantDriver> drivers)
     {
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (var driver in drivers)

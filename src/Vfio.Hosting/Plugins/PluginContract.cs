@@ -10,7 +10,8 @@ public static class PluginContract
     public const string Assembly = "Vfio.Abstractions";
 
     /// <summary>
-    /// The assemblies whose types the contract's signatures name, beyond the runtime's own. A type of one of these must be the same type on both sides,
+    /// The assemblies whose types the contract's signatures name, beyond the runtime's own. A type of one of these must be the same type on
+    /// both sides,
     /// so they come from the host or not at all.
     /// </summary>
     public static IReadOnlyCollection<string> SharedAssemblies { get; } =

@@ -3,7 +3,9 @@ using System.Runtime.Loader;
 
 namespace Vfio.Hosting.Plugins;
 
-/// <summary>A plugin's own assemblies, and the shared ones from the host. Strict: there is no third place that an assembly could come from.</summary>
+/// <summary>
+/// A plugin's own assemblies, and the shared ones from the host. Strict: there is no third place that an assembly could come from.
+/// </summary>
 internal sealed class PluginLoadContext : AssemblyLoadContext
 {
     private readonly PluginLoaderConfig _config;
@@ -53,7 +55,8 @@ internal sealed class PluginLoadContext : AssemblyLoadContext
         }
         catch (InvalidOperationException e)
         {
-            throw new IOException($"the dependencies of {Path.GetFileName(config.MainAssemblyPath)} cannot be read from its .deps.json: {e.Message}", e);
+            throw new IOException(
+                $"the dependencies of {Path.GetFileName(config.MainAssemblyPath)} cannot be read from its .deps.json: {e.Message}", e);
         }
     }
 }

@@ -46,7 +46,8 @@ internal sealed class PluginManifest
         }
 
         if (document.Entry.Length == 0 || document.Entry != Path.GetFileName(document.Entry) || document.Entry is "." or "..")
-            throw new PluginRefusedException($"{PluginContract.ManifestFile}: entry '{document.Entry}' must be the name of a file in the plugin's folder");
+            throw new PluginRefusedException(
+                $"{PluginContract.ManifestFile}: entry '{document.Entry}' must be the name of a file in the plugin's folder");
         var drivers = ReadDrivers(document);
         row = row with { Drivers = drivers };
         return new(document, contract, drivers);
@@ -58,7 +59,8 @@ internal sealed class PluginManifest
         {
             using var file = File.OpenRead(path);
             if (file.Length > LargestManifest)
-                throw new PluginRefusedException($"{PluginContract.ManifestFile} is {file.Length} bytes long; at most {LargestManifest} are read");
+                throw new PluginRefusedException(
+                    $"{PluginContract.ManifestFile} is {file.Length} bytes long; at most {LargestManifest} are read");
             var text = new byte[file.Length];
             file.ReadExactly(text);
             return text;
@@ -73,7 +75,8 @@ internal sealed class PluginManifest
         }
     }
 
-    // The version comes first: a manifest of a later contract may hold members that this host does not know, and the version is then what to say.
+    // The version comes first: a manifest of a later contract may hold members that this host does not know, and the version is then what
+    // to say.
     private static Version ReadContract(byte[] text, ref PluginStatus row)
     {
         try

@@ -29,7 +29,8 @@ internal static class DemoCommand
             }
 
             terminal.Console.WriteLine();
-            terminal.Console.WriteLine($"{narrator.Facts} facts checked in {TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s.");
+            terminal.Console.WriteLine(
+                $"{narrator.Facts} facts checked in {TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s.");
             return ExitCode.Done;
         });
         return command;

@@ -34,7 +34,8 @@ internal static class DeviceInspection
             config.Capabilities(),
             Regions(device, config),
             Irqs(device),
-            [.. Features.Where(f => device.Feature(new(f.Id, f.Operation | FeatureOperation.Probe), default, default).IsSuccess).Select(f => f.Name)],
+            [.. Features.Where(
+                f => device.Feature(new(f.Id, f.Operation | FeatureOperation.Probe), default, default).IsSuccess).Select(f => f.Name)],
             match.Migration,
             [.. device.Describe()],
             hex ? Convert.ToHexStringLower(config.Bytes) : null);

@@ -14,7 +14,8 @@ internal static class ExplainCommand
         var function = GlobalOptions.Function();
         var json = GlobalOptions.Json();
         var driver = new Option<string?>("--driver") { Description = "As if this driver had been asked for.", HelpName = "NAME" };
-        var command = new Command("explain", "Shows which driver serves a function, and why each other does not.") { function, driver, json };
+        var command = new Command(
+            "explain", "Shows which driver serves a function, and why each other does not.") { function, driver, json };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             await using var session = await Session.StartAsync(

@@ -69,7 +69,8 @@ internal static class ServeCommand
             if (readyFd is { } fd)
                 SignalReady(fd);
 
-            // All of them end when they are told to; one that ends before has a fault that ends the others, or had one client and served it.
+            // All of them end when they are told to; one that ends before has a fault that ends the others, or had one client and served
+            // it.
             var running = served.Select(s => s.Completion).ToList();
             while (running.Count > 0)
             {

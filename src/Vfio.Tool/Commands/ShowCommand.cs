@@ -16,7 +16,8 @@ internal static class ShowCommand
         var json = GlobalOptions.Json();
         var hex = new Option<bool>("--hex", "-x") { Description = "Also the bytes of configuration space." };
         var driver = new Option<string?>("--driver") { Description = "Opened by this driver.", HelpName = "NAME" };
-        var command = new Command("show", "Opens a function's device and shows what a guest would see of it.") { function, driver, hex, json };
+        var command = new Command(
+            "show", "Opens a function's device and shows what a guest would see of it.") { function, driver, hex, json };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             await using var session = await Session.StartAsync(
@@ -38,7 +39,8 @@ internal static class ShowCommand
     private static void Print(TextWriter text, ShownFunction shown)
     {
         text.WriteLine($"{shown.Address} {shown.Ids.Vendor[2..]}:{shown.Ids.Device[2..]} class {shown.Ids.Class[2..]}, {shown.Kind}"
-            + (shown.Parent is { } parent ? $" of {parent}" : string.Empty) + (shown.Model is { } model ? $", model {model}" : string.Empty));
+            + (shown.Parent is { } parent ? $" of {parent}" : string.Empty)
+            + (shown.Model is { } model ? $", model {model}" : string.Empty));
         text.WriteLine($"\tDriver: {shown.Driver}, profile {shown.Profile}");
         if (shown.Degraded is { } degraded)
             text.WriteLine($"\tDegraded: {degraded}");
@@ -47,9 +49,12 @@ internal static class ShowCommand
         PrintRegisters(text, "\t", shown.Header);
         foreach (var region in shown.Regions)
         {
-            text.WriteLine($"\tRegion {region.Index}: {region.Name}" + (region.Kind is { } kind ? $" at {region.Base} ({kind})" : string.Empty)
+            text.WriteLine($"\tRegion {region.Index}: {region.Name}"
+                + (region.Kind is { } kind ? $" at {region.Base} ({kind})" : string.Empty)
                 + $" [size={Size(region.Size)}] {region.Flags}"
-                + (region.MappableAreas is { } areas ? $" mappable {string.Join(" ", areas.Select(a => $"{a.Offset:x}+{a.Size:x}"))}" : string.Empty));
+                + (region.MappableAreas is { } areas
+                    ? $" mappable {string.Join(" ", areas.Select(a => $"{a.Offset:x}+{a.Size:x}"))}"
+                    : string.Empty));
         }
 
         foreach (var irq in shown.Irqs)
@@ -57,7 +62,8 @@ internal static class ShowCommand
         foreach (var capability in shown.Capabilities)
         {
             text.WriteLine(string.Create(
-                CultureInfo.InvariantCulture, $"\tCapabilities: [{capability.Offset:x2}{(capability.Extended ? " ext" : string.Empty)}] {capability.Name}"));
+                CultureInfo.InvariantCulture,
+                $"\tCapabilities: [{capability.Offset:x2}{(capability.Extended ? " ext" : string.Empty)}] {capability.Name}"));
             PrintRegisters(text, "\t\t", capability.Registers);
         }
 
@@ -70,13 +76,16 @@ internal static class ShowCommand
     private static void PrintRegisters(TextWriter text, string indent, IReadOnlyList<Config.DecodedRegister> registers)
     {
         foreach (var register in registers)
-            text.WriteLine($"{indent}{register.Name}: {register.Value}{(register.Fields.Count > 0 ? " " : string.Empty)}{string.Join(" ", register.Fields)}");
+            text.WriteLine($"{indent}{register.Name}: {string.Join(" ", register.Fields.Prepend(register.Value))}");
     }
 
     private static void PrintHex(TextWriter text, ReadOnlySpan<byte> bytes)
     {
         for (var at = 0; at < bytes.Length; at += BytesPerLine)
-            text.WriteLine($"{at:x2}: {string.Join(' ', bytes.Slice(at, BytesPerLine).ToArray().Select(b => b.ToString("x2", CultureInfo.InvariantCulture)))}");
+        {
+            var line = bytes.Slice(at, BytesPerLine).ToArray().Select(b => b.ToString("x2", CultureInfo.InvariantCulture));
+            text.WriteLine($"{at:x2}: {string.Join(' ', line)}");
+        }
     }
 
     private static string Words(IReadOnlyList<string> words) => words.Count == 0 ? "none" : string.Join(" ", words);

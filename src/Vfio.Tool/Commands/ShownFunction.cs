@@ -22,7 +22,8 @@ internal sealed record ShownFunction(
     string? Hex);
 
 /// <summary>A region of an open device.</summary>
-internal sealed record ShownRegion(int Index, string Name, ulong Size, string Flags, string? Kind, string? Base, IReadOnlyList<RegionArea>? MappableAreas);
+internal sealed record ShownRegion(
+    int Index, string Name, ulong Size, string Flags, string? Kind, string? Base, IReadOnlyList<RegionArea>? MappableAreas);
 
 /// <summary>An IRQ index of an open device.</summary>
 internal sealed record ShownIrq(string Name, uint Count, string Flags);

@@ -1,6 +1,9 @@
 namespace Vfio.Tool.Config;
 
-/// <summary>The capabilities of the first 256 bytes that are decoded, by id. Sources: the PCI Express Base Specification 6.0, 7.5 and 7.7; PCI Local Bus 3.0, 6.8.</summary>
+/// <summary>
+/// The capabilities of the first 256 bytes that are decoded, by id. Sources: the PCI Express Base Specification 6.0, 7.5 and 7.7; PCI Local
+/// Bus 3.0, 6.8.
+/// </summary>
 internal static class CapabilityLayouts
 {
     private static readonly string[] PayloadSizes = ["128", "256", "512", "1024", "2048", "4096"];
@@ -27,7 +30,14 @@ internal static class CapabilityLayouts
         [0x09] = new("Vendor Specific", new RegisterField("Length", 2, 1)),
         [0x10] = new(
             "PCI Express",
-            new("Capabilities", 2, 2, new("Version", 0, 4), new("Type", 4, 4, ["Endpoint", "Legacy endpoint"]), new("Slot", 8), new("MSI", 9, 5)),
+            new(
+                "Capabilities",
+                2,
+                2,
+                new("Version", 0, 4),
+                new("Type", 4, 4, ["Endpoint", "Legacy endpoint"]),
+                new("Slot", 8),
+                new("MSI", 9, 5)),
             new(
                 "DevCap",
                 4,

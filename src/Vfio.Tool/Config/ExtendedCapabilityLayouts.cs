@@ -1,6 +1,8 @@
 namespace Vfio.Tool.Config;
 
-/// <summary>The extended capabilities that are decoded, by id. Source: the PCI Express Base Specification 6.0, 7.7 to 7.9 and 9.3.3.</summary>
+/// <summary>
+/// The extended capabilities that are decoded, by id. Source: the PCI Express Base Specification 6.0, 7.7 to 7.9 and 9.3.3.
+/// </summary>
 internal static class ExtendedCapabilityLayouts
 {
     private static readonly BitField[] UncorrectableErrors =
@@ -29,7 +31,8 @@ internal static class ExtendedCapabilityLayouts
             new("CEMsk", 20, 4, CorrectableErrors),
             new("AERCap", 24, 4, new("FirstErrorPointer", 0, 5), new("ECRCGenCap", 5), new("ECRCGenEn", 6), new("ECRCChkCap", 7), new("ECRCChkEn", 8))),
         [0x03] = new("Device Serial Number", new RegisterField("Serial", 4, 8)),
-        [0x0D] = new("Access Control Services", new RegisterField("ACSCap", 4, 2, AccessControl), new RegisterField("ACSCtl", 6, 2, AccessControl)),
+        [0x0D] = new(
+            "Access Control Services", new RegisterField("ACSCap", 4, 2, AccessControl), new RegisterField("ACSCtl", 6, 2, AccessControl)),
         [0x0E] = new(
             "Alternative Routing-ID Interpretation",
             new("ARICap", 4, 2, new("MFVC", 0), new("ACS", 1), new("NextFunction", 8, 8)),
@@ -53,7 +56,8 @@ internal static class ExtendedCapabilityLayouts
             new("Supported Page Sizes", 28, 4),
             new("System Page Size", 32, 4)),
         [0x13] = new("Page Request Interface", new RegisterField("PRICtl", 4, 2, new("Enable", 0), new("Reset", 1))),
-        [0x1B] = new("Process Address Space ID", new RegisterField("PASIDCap", 4, 2, new("Exec", 1), new("Priv", 2), new("MaxWidth", 8, 5))),
+        [0x1B] = new(
+            "Process Address Space ID", new RegisterField("PASIDCap", 4, 2, new("Exec", 1), new("Priv", 2), new("MaxWidth", 8, 5))),
     };
 
     private static readonly Dictionary<int, string> OtherNames = new()

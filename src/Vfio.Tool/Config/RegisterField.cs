@@ -1,6 +1,8 @@
 namespace Vfio.Tool.Config;
 
-/// <summary>A register of configuration space, and what its bits are called. Names are those of the PCI specifications, as lspci shortens them.</summary>
+/// <summary>
+/// A register of configuration space, and what its bits are called. Names are those of the PCI specifications, as lspci shortens them.
+/// </summary>
 /// <param name="Name">The register's name.</param>
 /// <param name="Offset">From the start of the header or the capability.</param>
 /// <param name="Width">1, 2, 4 or 8 bytes.</param>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using Vfio.Hosting;
 using Vfio.Tool.Demo.Client;
@@ -38,19 +37,24 @@ internal sealed class Demonstration(IVfioHost host, Narrator narrator)
     {
         narrator.Step("Match: a plugin is found, and its driver serves a virtual function");
         foreach (var plugin in host.Plugins)
-            narrator.Tell($"plugin {plugin.Id} {plugin.Version}, contract {plugin.Contract}: {plugin.Reason ?? string.Join(", ", plugin.Drivers.Select(d => d.Name))}");
+        {
+            var outcome = plugin.Reason ?? string.Join(", ", plugin.Drivers.Select(d => d.Name));
+            narrator.Tell($"plugin {plugin.Id} {plugin.Version}, contract {plugin.Contract}: {outcome}");
+        }
+
         narrator.Check(host.Drivers.Any(d => d.Name == Driver), $"driver {Driver} is there");
         var function = host.Functions.FirstOrDefault(f => f.VirtualFunctionIndex >= 0 && f.Id.ClassCode == NvmeClass)
             ?? throw new VfioException(Errno.ENODEV, "the topology has no NVMe virtual function; run the demo without --topology");
         var match = await host.ExplainAsync(function.Address, null, cancellationToken).ConfigureAwait(false);
         foreach (var candidate in match.Candidates)
         {
-            narrator.Tell(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{candidate.Driver} ({candidate.Origin}), {candidate.Wildcards} wildcards: {candidate.Verdict}{(candidate.Reason is { } r ? $": {r}" : string.Empty)}"));
+            var why = candidate.Reason is { } reason ? $": {reason}" : string.Empty;
+            narrator.Tell($"{candidate.Driver} ({candidate.Origin}), {candidate.Wildcards} wildcards: {candidate.Verdict}{why}");
         }
 
-        narrator.Check(match.Driver == Driver && match.Reason is null, $"{function.Address}, a VF of {function.PhysicalFunction}, is served by {match.Driver}, whole");
+        narrator.Check(
+            match.Driver == Driver && match.Reason is null,
+            $"{function.Address}, a VF of {function.PhysicalFunction}, is served by {match.Driver}, whole");
         return function;
     }
 
@@ -62,7 +66,8 @@ internal sealed class Demonstration(IVfioHost host, Narrator narrator)
         narrator.Tell($"{info.RegionCount} regions, {info.IrqCount} IRQ indexes, flags {info.Flags}");
         foreach (var (name, value) in opened.Device.Describe())
             narrator.Tell($"{name}: {value}");
-        narrator.Check(Row(opened.Device, "resets").Contains("Open 1", StringComparison.Ordinal), "it started from a reset, and the variant saw why");
+        narrator.Check(
+            Row(opened.Device, "resets").Contains("Open 1", StringComparison.Ordinal), "it started from a reset, and the variant saw why");
         return opened;
     }
 
@@ -82,7 +87,9 @@ internal sealed class Demonstration(IVfioHost host, Narrator narrator)
         controller.WriteBlocks(Lba);
         controller.Data.Clear();
         controller.ReadBlocks(Lba);
-        narrator.Check(SHA256.HashData(controller.Data).AsSpan().SequenceEqual(hash), $"4 KiB written at LBA {Lba} and read back: SHA-256 {Short(hash)}");
+        narrator.Check(
+            SHA256.HashData(controller.Data).AsSpan().SequenceEqual(hash),
+            $"4 KiB written at LBA {Lba} and read back: SHA-256 {Short(hash)}");
         return hash;
     }
 
@@ -98,7 +105,8 @@ internal sealed class Demonstration(IVfioHost host, Narrator narrator)
         controller.Write32(Registers.SubsystemReset, BitConverter.ToUInt32("eMVN"u8));
         var status = controller.Read32(Registers.Status);
         narrator.Check(
-            Row(device, "subsystem resets dropped") == "1" && (status & (Registers.Ready | Registers.SubsystemResetOccurred)) == Registers.Ready,
+            Row(device, "subsystem resets dropped") == "1"
+                && (status & (Registers.Ready | Registers.SubsystemResetOccurred)) == Registers.Ready,
             $"a write of \"NVMe\" to NSSR was dropped: the controller is still ready (CSTS {status:x8})");
     }
 
@@ -122,7 +130,8 @@ internal sealed class Demonstration(IVfioHost host, Narrator narrator)
         controller.Enable();
         controller.Attach();
         controller.ReadBlocks(Lba);
-        narrator.Check(SHA256.HashData(controller.Data).AsSpan().SequenceEqual(hash), $"LBA {Lba} read through new queues: SHA-256 {Short(hash)}");
+        narrator.Check(
+            SHA256.HashData(controller.Data).AsSpan().SequenceEqual(hash), $"LBA {Lba} read through new queues: SHA-256 {Short(hash)}");
     }
 
     private async Task ServeAsync(IPciFunction function, CancellationToken cancellationToken)
@@ -132,7 +141,8 @@ internal sealed class Demonstration(IVfioHost host, Narrator narrator)
         try
         {
             var path = Path.Combine(directory.FullName, "vf.sock");
-            await using (await host.ServeAsync(function.Address, VfioUserEndpoint.Path(path), null, cancellationToken).ConfigureAwait(false))
+            await using (
+                await host.ServeAsync(function.Address, VfioUserEndpoint.Path(path), null, cancellationToken).ConfigureAwait(false))
             {
                 using (var client = VfioUserClient.Connect(path, out var version))
                 {

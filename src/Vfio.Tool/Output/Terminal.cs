@@ -61,7 +61,8 @@ internal sealed class Terminal
         }
 
         using var text = new StringWriter();
-        var plain = AnsiConsole.Create(new() { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(text) });
+        var plain = AnsiConsole.Create(
+            new() { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(text) });
         plain.Profile.Width = PlainWidth;
         plain.Write(table);
         foreach (var line in text.ToString().AsSpan().TrimEnd().EnumerateLines())

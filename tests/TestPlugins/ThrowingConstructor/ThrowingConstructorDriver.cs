@@ -13,5 +13,6 @@ public sealed class ThrowingConstructorDriver : VariantDriver
 
     public override IReadOnlyList<PciIdMatch> Ids { get; } = [new() { Vendor = 0xF1F1, Device = 3 }];
 
-    public override ValueTask<ProbeResult> ProbeAsync(ProbeContext context, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public override ValueTask<ProbeResult> ProbeAsync(ProbeContext context, CancellationToken cancellationToken)
+        => throw new NotSupportedException();
 }

@@ -36,7 +36,8 @@ internal sealed class FakeCore : IVfioPciCore
 
     public ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-    public VfioResult<int> Feature(in FeatureRequest request, ReadOnlySpan<byte> input, Span<byte> output) => throw new NotSupportedException();
+    public VfioResult<int> Feature(in FeatureRequest request, ReadOnlySpan<byte> input, Span<byte> output)
+        => throw new NotSupportedException();
 
     public void RequestRelease(int count) => throw new NotSupportedException();
 

@@ -59,7 +59,8 @@ internal sealed class FakeDevice : VfioDevice
 
     public override VfioResult<int> SetIrqs(in IrqSet set) => OnSetIrqs();
 
-    public override ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken) => new(OnReset(cancellationToken));
+    public override ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
+        => new(OnReset(cancellationToken));
 
     public override IEnumerable<KeyValuePair<string, string>> Describe() => OnDescribe();
 }

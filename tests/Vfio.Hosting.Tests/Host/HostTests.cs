@@ -21,7 +21,8 @@ public sealed class HostTests
             var id = new byte[4];
             Assert.Equal(4, opened.Device.Read(RegionIndex.Config, 0, id).Value);
             Assert.Equal(0x4E561234u, BitConverter.ToUInt32(id));
-            var busy = await Assert.ThrowsAsync<VfioException>(() => host.OpenAsync(Vf, null, TestContext.Current.CancellationToken).AsTask());
+            var busy = await Assert.ThrowsAsync<VfioException>(
+                () => host.OpenAsync(Vf, null, TestContext.Current.CancellationToken).AsTask());
             Assert.Equal(Errno.EBUSY, busy.Error);
             Assert.Contains("opened in process", busy.Message, StringComparison.Ordinal);
         }
@@ -100,7 +101,8 @@ public sealed class HostTests
             ServedDevice served;
             await using (var services = Compose())
             {
-                served = await MatchingTests.Host(services).ServeAsync(Vf, VfioUserEndpoint.Path(path), null, TestContext.Current.CancellationToken);
+                served = await MatchingTests.Host(services).ServeAsync(
+                    Vf, VfioUserEndpoint.Path(path), null, TestContext.Current.CancellationToken);
             }
 
             Assert.True(served.Completion.IsCompletedSuccessfully);
@@ -153,9 +155,12 @@ public sealed class HostTests
         var host = MatchingTests.Host(services);
         await host.StartAsync(TestContext.Current.CancellationToken);
         Assert.Equal(PluginState.Loaded, Assert.Single(host.Plugins).State);
-        await using var opened = await host.OpenAsync(Vf, new() { Driver = "throwing-read-vfio-pci" }, TestContext.Current.CancellationToken);
+        await using var opened = await host.OpenAsync(
+            Vf, new() { Driver = "throwing-read-vfio-pci" }, TestContext.Current.CancellationToken);
         Assert.Equal(Errno.EIO, opened.Device.Read(RegionIndex.Config, 0, new byte[4]).Error);
-        Assert.Contains(opened.Device.Describe(), r => r.Key == "broken" && r.Value.Contains("a table that was never filled", StringComparison.Ordinal));
+        Assert.Contains(
+            opened.Device.Describe(),
+            r => r.Key == "broken" && r.Value.Contains("a table that was never filled", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -58,7 +58,8 @@ public sealed class MatchingTests
         var match = await Host(services).ExplainAsync(MakesProbeHang.Address, null, TestContext.Current.CancellationToken);
         Assert.Equal("good-vfio-pci", match.Driver);
         Assert.Equal(CandidateVerdict.Failed, match.Candidates[0].Verdict);
-        Assert.Contains("did not answer within 0.3 s, and went on when it was told to stop", match.Candidates[0].Reason, StringComparison.Ordinal);
+        Assert.Contains(
+            "did not answer within 0.3 s, and went on when it was told to stop", match.Candidates[0].Reason, StringComparison.Ordinal);
 
         match = await Host(services).ExplainAsync(MakesProbeHang.Address, "hanging-probe-vfio-pci", TestContext.Current.CancellationToken);
         Assert.Null(match.Driver);
@@ -70,7 +71,8 @@ public sealed class MatchingTests
     {
         using var plugins = new PluginFolder().Add("good").Add("throwing-probe");
         await using var services = Compose(plugins);
-        var match = await Host(services).ExplainAsync(MakesProbeThrow.Address, "throwing-probe-vfio-pci", TestContext.Current.CancellationToken);
+        var match = await Host(services).ExplainAsync(
+            MakesProbeThrow.Address, "throwing-probe-vfio-pci", TestContext.Current.CancellationToken);
         Assert.Null(match.Driver);
         Assert.Contains("the firmware has no manners", match.Reason, StringComparison.Ordinal);
 
@@ -128,7 +130,8 @@ public sealed class MatchingTests
         var services = new ServiceCollection();
         services.AddSingleton<IFunctionSource>(new FakeSource(Plain)).AddSingleton<IFunctionSource>(new FakeSource(Plain)).AddVfio();
         await using var provider = services.BuildServiceProvider();
-        var error = await Assert.ThrowsAsync<VfioException>(() => Host(provider).StartAsync(TestContext.Current.CancellationToken).AsTask());
+        var error = await Assert.ThrowsAsync<VfioException>(
+            () => Host(provider).StartAsync(TestContext.Current.CancellationToken).AsTask());
         Assert.Equal(Errno.EEXIST, error.Error);
     }
 
@@ -164,6 +167,7 @@ public sealed class MatchingTests
 
         public override IReadOnlyList<PciIdMatch> Ids { get; } = [new() { Vendor = 0xF1F1 }];
 
-        public override ValueTask<ProbeResult> ProbeAsync(ProbeContext context, CancellationToken cancellationToken) => new(ProbeResult.Bound(_device));
+        public override ValueTask<ProbeResult> ProbeAsync(ProbeContext context, CancellationToken cancellationToken)
+            => new(ProbeResult.Bound(_device));
     }
 }

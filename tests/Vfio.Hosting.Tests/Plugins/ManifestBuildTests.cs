@@ -16,7 +16,8 @@ public sealed class ManifestBuildTests
     [Fact]
     public void Nothing_that_the_host_shares_is_laid_out_with_a_plugin()
     {
-        var files = Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "plugins", "good"), "*.dll").Select(Path.GetFileNameWithoutExtension);
+        var files = Directory.GetFiles(
+            Path.Combine(AppContext.BaseDirectory, "plugins", "good"), "*.dll").Select(Path.GetFileNameWithoutExtension);
         Assert.Equal(["Vfio.TestPlugin.Dependency", "Vfio.TestPlugin.Good"], files.Order(StringComparer.Ordinal));
         Assert.DoesNotContain(files, PluginContract.SharedAssemblies.Contains);
     }

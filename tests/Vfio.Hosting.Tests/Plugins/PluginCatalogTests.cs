@@ -29,7 +29,7 @@ public sealed class PluginCatalogTests
     public async Task A_plugin_runs_in_a_context_of_its_own_with_the_hosts_contract()
     {
         using var folder = new PluginFolder().Add("good");
-        var driver = (await LoadAsync(folder)).Single().Drivers.Single();
+        var driver = (await LoadAsync(folder)).Single().Drivers.Single().Inner;
 
         Assert.NotSame(System.Runtime.Loader.AssemblyLoadContext.Default, ContextOf(driver));
         Assert.Same(typeof(VariantDriver), driver.GetType().BaseType);
@@ -42,10 +42,11 @@ public sealed class PluginCatalogTests
     {
         using var folder = new PluginFolder().Add("private-copy");
         Assert.True(File.Exists(Path.Combine(folder.Path, "private-copy", "Vfio.Abstractions.dll")));
-        var driver = (await LoadAsync(folder)).Single().Drivers.Single();
+        var driver = (await LoadAsync(folder)).Single().Drivers.Single().Inner;
 
         Assert.Same(typeof(VariantDriver), driver.GetType().BaseType);
-        Assert.DoesNotContain(ContextOf(driver).Assemblies, a => a.GetName().Name is "Vfio.Abstractions" or "Microsoft.Extensions.Logging.Abstractions");
+        Assert.DoesNotContain(
+            ContextOf(driver).Assemblies, a => a.GetName().Name is "Vfio.Abstractions" or "Microsoft.Extensions.Logging.Abstractions");
     }
 
     [Fact]
@@ -66,7 +67,8 @@ public sealed class PluginCatalogTests
     public void An_assembly_of_the_host_that_is_not_shared_is_not_seen_by_a_plugin()
     {
         using var folder = new PluginFolder().Add("good");
-        using var loader = new PluginLoaderFactory().Create(new() { MainAssemblyPath = Path.Combine(folder.Path, "good", "Vfio.TestPlugin.Good.dll") });
+        using var loader = new PluginLoaderFactory().Create(
+            new() { MainAssemblyPath = Path.Combine(folder.Path, "good", "Vfio.TestPlugin.Good.dll") });
 
         Assert.ThrowsAny<IOException>(() => loader.LoadAssembly(typeof(IVfioHost).Assembly.GetName()));
     }
@@ -76,9 +78,13 @@ public sealed class PluginCatalogTests
     {
         using var folder = new PluginFolder()
             .Add("good").Add("missing-dependency").Add("other-major").Add("throwing-constructor").Add("wrong-type")
-            .Add("newer", "good").Edit("newer", "\"contract\": \"0.1\"", "\"contract\": \"0.99\", \"colour\": 1").Edit("newer", "\"good\"", "\"newer\"")
+            .Add("newer", "good").Edit(
+                "newer", "\"contract\": \"0.1\"", "\"contract\": \"0.99\", \"colour\": 1").Edit("newer", "\"good\"", "\"newer\"")
             .Add("later", "good").Edit("later", "\"contract\": \"0.1\"", "\"contract\": \"7.0\"").Edit("later", "\"good\"", "\"later\"")
-            .Write("no-assembly", "vfio-plugin.json", SomeManifest.Replace("\"x\", \"version\"", "\"no-assembly\", \"version\"", StringComparison.Ordinal))
+            .Write(
+                "no-assembly",
+                "vfio-plugin.json",
+                SomeManifest.Replace("\"x\", \"version\"", "\"no-assembly\", \"version\"", StringComparison.Ordinal))
             .Write("no-assembly", "x.dll", "MZ, but not much more than that")
             .Write("empty", "readme.txt", "hello");
         var rows = (await LoadAsync(folder)).ToDictionary(p => p.Status.Id, p => p.Status);
@@ -118,7 +124,8 @@ public sealed class PluginCatalogTests
     [InlineData("\"name\": \"x\"", "\"name\": \" \"", "a driver has no name")]
     public async Task A_manifest_that_points_elsewhere_is_refused(string old, string replacement, string reason)
     {
-        using var folder = new PluginFolder().Write("x", "vfio-plugin.json", SomeManifest.Replace(old, replacement, StringComparison.Ordinal));
+        using var folder = new PluginFolder().Write(
+            "x", "vfio-plugin.json", SomeManifest.Replace(old, replacement, StringComparison.Ordinal));
         AssertRefused(Assert.Single(await LoadAsync(folder)).Status, reason);
     }
 

@@ -62,17 +62,49 @@ public class FramingTests
         using var client = server.Connect();
         using var memory = TestFiles.SealedMemory(0x1000);
 
-        // Two plain messages, then one with a descriptor, then one that a descriptor would make wrong: all may arrive in one receive.
-        for (ulong i = 0; i < 50; i++)
+        // The device keeps the server busy until all of it lies in the socket, to be received in whatever pieces.
+        using var allSent = new ManualResetEventSlim();
+        server.Device.OnRead = (_, _, _) =>
         {
-            client.Send(13, []);
-            client.Send(9, ReadBar0);
-            client.Send(2, TestClient.Map(i * 0x1000, 0x1000, flags: 7), 0, memory);
+            allSent.Wait(TestContext.Current.CancellationToken);
+            return null;
+        };
+        client.Send(9, ReadBar0);
+
+        // Plain messages of 16 and 32 bytes, then one that needs a descriptor, then one that a descriptor would make wrong.
+        var count = 1;
+        for (var i = 0; i < 36; i++)
+        {
+            for (var plain = 0; plain < i % 6; plain++, count++)
+                client.Send((ushort)(plain % 2 == 0 ? 13 : 9), plain % 2 == 0 ? [] : ReadBar0);
+            client.Send(2, TestClient.Map((ulong)i * 0x1000, 0x1000, flags: 7), 0, memory);
             client.Send(8, Fields.Of(20u, 0x21u, 2u, 0u, 0u));
+            count += 2;
         }
 
-        for (var i = 0; i < 200; i++)
+        allSent.Set();
+        for (var i = 0; i < count; i++)
             Assert.Equal(1u, client.Receive().Flags);
+    }
+
+    [Theory]
+    [InlineData((ushort)13)]
+    [InlineData((ushort)999)]
+    public async Task Surplus_descriptors_are_closed_before_the_answer_comes(ushort command)
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var client = server.Connect();
+        var (here, there) = RawSocket.Pair();
+        using (here)
+        {
+            var id = client.Send(command, [], 0, there);
+            there.Dispose();
+            Assert.Equal(id, client.Receive().Id);
+
+            // The server's was the last: the other end has ended by now.
+            Assert.True(here.WaitReadable(0));
+            Assert.Null(here.ReceiveMessage());
+        }
     }
 
     [Theory]

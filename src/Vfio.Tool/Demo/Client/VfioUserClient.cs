@@ -6,7 +6,9 @@ using Vfio.Native;
 
 namespace Vfio.Tool.Demo.Client;
 
-/// <summary>The least of a vfio-user client: negotiates a version and reads registers. Source: the vfio-user protocol, version 0.0.</summary>
+/// <summary>
+/// The least of a vfio-user client: negotiates a version and reads registers. Source: the vfio-user protocol, version 0.0.
+/// </summary>
 internal sealed unsafe class VfioUserClient : IDisposable
 {
     private const int HeaderLength = 16;
@@ -83,13 +85,18 @@ internal sealed unsafe class VfioUserClient : IDisposable
         Transfer(header, write: false);
         var length = BinaryPrimitives.ReadInt32LittleEndian(header.AsSpan(4));
         var flags = BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(8));
-        if (BinaryPrimitives.ReadUInt16LittleEndian(header) != id || (flags & 0xF) != ReplyType || length is < HeaderLength or > LongestReply)
+        if (BinaryPrimitives.ReadUInt16LittleEndian(header) != id || (flags & 0xF) != ReplyType
+            || length is < HeaderLength or > LongestReply)
+        {
             throw new VfioException(Errno.EPROTO, $"the server's reply to command {command} is none");
+        }
+
         var reply = new byte[length - HeaderLength];
         Transfer(reply, write: false);
         return (flags & ErrorFlag) == 0
             ? reply
-            : throw new VfioException((Errno)BinaryPrimitives.ReadInt32LittleEndian(header.AsSpan(12)), $"the server refused command {command}");
+            : throw new VfioException(
+                (Errno)BinaryPrimitives.ReadInt32LittleEndian(header.AsSpan(12)), $"the server refused command {command}");
     }
 
     private void Transfer(Span<byte> bytes, bool write)

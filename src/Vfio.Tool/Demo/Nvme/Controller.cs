@@ -5,7 +5,9 @@ using Vfio.Native;
 
 namespace Vfio.Tool.Demo.Nvme;
 
-/// <summary>What a guest's NVMe driver does at the least, through a VFIO device: enables the controller, makes one queue pair, reads and writes.</summary>
+/// <summary>
+/// What a guest's NVMe driver does at the least, through a VFIO device: enables the controller, makes one queue pair, reads and writes.
+/// </summary>
 internal sealed class Controller : IDisposable
 {
     private const int PageSize = 4096;

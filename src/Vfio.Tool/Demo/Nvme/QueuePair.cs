@@ -44,7 +44,9 @@ internal sealed class QueuePair(
         Ring(completionQueue: true, _head);
         if (answered != _commandId)
             throw new VfioException(Errno.EPROTO, $"queue {id}: completion of command {answered}, expected {_commandId}");
-        return (status & 0x7FF) == 0 ? result : throw new VfioException(Errno.EIO, $"opcode {command[0]:x2}h ended with status {status & 0x7FF:x3}h");
+        return (status & 0x7FF) == 0
+            ? result
+            : throw new VfioException(Errno.EIO, $"opcode {command[0]:x2}h ended with status {status & 0x7FF:x3}h");
     }
 
     private Span<byte> Bytes(ulong iova, int length) => memory.Span.Slice((int)(iova - memory.Iova), length);
