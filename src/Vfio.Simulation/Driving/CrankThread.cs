@@ -1,10 +1,12 @@
+using System.Diagnostics;
+
 namespace Vfio.Simulation.Driving;
 
 /// <summary>Event mode: a thread of a device's own, that sleeps until it is woken.</summary>
 internal sealed class CrankThread : IDisposable
 {
-    // Spinning would take the time of whoever is to produce the next doorbell.
-    private readonly ManualResetEventSlim _wake = new(false, spinCount: 0);
+    private readonly WakeEvent _wake = new();
+    private readonly PollWindow _window = new();
     private readonly ICrank _crank;
     private readonly Thread _thread;
     private volatile bool _stop;
@@ -12,7 +14,7 @@ internal sealed class CrankThread : IDisposable
     internal CrankThread(ICrank crank, string name)
     {
         _crank = crank;
-        crank.WakeDriver = _wake.Set;
+        crank.WakeDriver = _wake.Wake;
         _thread = new(Run) { IsBackground = true, Name = name };
         _thread.Start();
     }
@@ -21,8 +23,9 @@ internal sealed class CrankThread : IDisposable
     public void Dispose()
     {
         _stop = true;
-        _wake.Set();
+        _wake.Wake();
         _thread.Join();
+        _wake.Dispose();
         _crank.Stopped();
     }
 
@@ -32,10 +35,24 @@ internal sealed class CrankThread : IDisposable
         {
             // Reset before looking: what comes after the look sets it again.
             _wake.Reset();
-            if (_crank.Turn() || !_crank.Arm())
+            if (_crank.Turn())
+            {
+                _window.Worked();
                 continue;
-            if (!_stop)
-                _wake.Wait();
+            }
+
+            if (_window.Continues())
+            {
+                // Whoever is to produce the next command may be waiting for this very CPU.
+                Thread.Yield();
+                continue;
+            }
+
+            if (!_crank.Arm() || _stop)
+                continue;
+            var asleep = Stopwatch.GetTimestamp();
+            _wake.Wait();
+            _window.Slept(Stopwatch.GetTimestamp() - asleep);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Vfio.Simulation.Nvme.Layout;
@@ -10,8 +11,9 @@ namespace Vfio.Simulation.Nvme;
 /// How completions reach the host: now; later, for commands that wait for another controller; or once the function may master the bus
 /// again. Used by the controller's thread alone.
 /// </summary>
-internal sealed class CompletionPath(FunctionDma dma, FunctionInterrupts interrupts, Action fail)
+internal sealed class CompletionPath(FunctionDma dma, FunctionInterrupts interrupts, QueueSet queues, Action fail)
 {
+    private static readonly long LongestDelay = Microseconds(100), BurstGap = Microseconds(20);
     private readonly List<CompletionQueue> _unannounced = [];
     private readonly List<Deferred> _deferred = [];
     private readonly Queue<(CompletionQueue Queue, CompletionEntry Entry)> _held = new();
@@ -85,16 +87,22 @@ internal sealed class CompletionPath(FunctionDma dma, FunctionInterrupts interru
         return posted;
     }
 
-    /// <summary>Raises the interrupts of the queues that entries were added to.</summary>
-    internal void Announce()
+    /// <summary>
+    /// Raises the interrupts of the queues that entries were added to. A host that has yet to take what the last interrupt told of will find the new
+    /// entries with the old: it is interrupted again only if it leaves some, or takes long.
+    /// </summary>
+    /// <param name="now">Leaves nothing for later: nobody will look again soon.</param>
+    internal void Announce(bool now = false)
     {
-        foreach (var queue in _unannounced)
+        for (var i = _unannounced.Count - 1; i >= 0; i--)
         {
-            queue.Unannounced = false;
+            var queue = _unannounced[i];
+            if (!now && CanWait(queue))
+                continue;
+            _unannounced.RemoveAt(i);
+            queue.Announce();
             interrupts.Signal(queue.Vector);
         }
-
-        _unannounced.Clear();
     }
 
     internal void Clear()
@@ -124,10 +132,26 @@ internal sealed class CompletionPath(FunctionDma dma, FunctionInterrupts interru
         }
 
         queue.Advance();
+        queue.LastAdded = Stopwatch.GetTimestamp();
         if (queue.Vector < 0 || queue.Unannounced)
             return;
         queue.Unannounced = true;
+        queue.UnannouncedSince = queue.LastAdded;
         _unannounced.Add(queue);
+    }
+
+    private bool CanWait(CompletionQueue queue)
+    {
+        var now = Stopwatch.GetTimestamp();
+        if (now - queue.UnannouncedSince >= LongestDelay)
+            return false;
+        // More is about to come, and an interrupt would only keep the host from sending it.
+        if (queue.IsBusy && now - queue.LastAdded < BurstGap)
+            return true;
+        if (!queue.HostIsBehind)
+            return false;
+        queues.Look(queue);
+        return queue.HostIsBehind;
     }
 
     private void Hold(CompletionQueue queue, in CompletionEntry entry)
@@ -153,6 +177,8 @@ internal sealed class CompletionPath(FunctionDma dma, FunctionInterrupts interru
 
         return Errno.None;
     }
+
+    private static long Microseconds(long count) => count * Stopwatch.Frequency / 1_000_000;
 
     private readonly record struct Deferred(SubmissionQueue Queue, ushort CommandId, Task<CommandResult> Later);
 }

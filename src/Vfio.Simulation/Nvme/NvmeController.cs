@@ -56,7 +56,7 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
         _window = new(_registers, _doorbells, parts.Layout, parts.Interrupts);
         QueuePairs = parts.MaxQueuePairs;
         Queues = new(_doorbells, new(parts.Dma), parts.MaxQueuePairs) { Fault = OnDoorbellFault };
-        _completions = new(parts.Dma, parts.Interrupts, () => FailForHost("a completion queue cannot be written"));
+        _completions = new(parts.Dma, parts.Interrupts, Queues, () => FailForHost("a completion queue cannot be written"));
         Events = new((id, result) => Queues.Submission(0) is { } admin && _completions.TryComplete(admin, id, result));
         Features = new(this);
         var transfer = new PrpTransfer(parts.Dma);
@@ -151,7 +151,11 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
 
     /// <summary>Before the driver sleeps.</summary>
     /// <returns>Whether it may: nothing came in the meantime.</returns>
-    public bool Arm() => !_running || !Dma.IsEnabled || Queues.Arm();
+    public bool Arm()
+    {
+        _completions.Announce(now: true);
+        return !_running || !Dma.IsEnabled || Queues.Arm();
+    }
 
     /// <summary>The driver has stopped turning: what was posted is done with, and what will be is done at once.</summary>
     public void Stopped() => _requests.Stop();

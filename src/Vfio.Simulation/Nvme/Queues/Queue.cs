@@ -30,6 +30,25 @@ internal sealed class CompletionQueue
     /// <summary>Whether entries were added that no interrupt has told of yet.</summary>
     internal bool Unannounced { get; set; }
 
+    /// <summary>Since when, as <see cref="System.Diagnostics.Stopwatch.GetTimestamp"/> has it.</summary>
+    internal long UnannouncedSince { get; set; }
+
+    /// <summary>When the last entry was added.</summary>
+    internal long LastAdded { get; set; }
+
+    /// <summary>Whether the host has lately had several commands in flight here, so that it can wait for one while it deals with another.</summary>
+    internal bool IsBusy => _busy > 0;
+
+    /// <summary>How many entries no interrupt has told of.</summary>
+    internal int Fresh => Tail >= _announced ? Tail - _announced : Tail - _announced + Size;
+
+    /// <summary>Whether the host has yet to take entries that an interrupt has told of.</summary>
+    internal bool HostIsBehind => Used > Fresh;
+
+    private const int BusyInterrupts = 32;
+    private int _announced;
+    private int _busy;
+
     /// <summary>The last head that was refused: it is reported once.</summary>
     internal uint RefusedHead { get; set; } = uint.MaxValue;
 
@@ -38,8 +57,19 @@ internal sealed class CompletionQueue
     /// <summary>How many more commands may be begun.</summary>
     internal int Room => Size - 1 - Used - Reserved;
 
+    /// <summary>An interrupt tells of everything up to here.</summary>
+    internal void Announce()
+    {
+        Unannounced = false;
+        _busy = Math.Max(_busy - 1, 0);
+        _announced = Tail;
+    }
+
     internal void Advance()
     {
+        // A host with one command in flight has taken its entry before it sends the next.
+        if (Used > 0)
+            _busy = BusyInterrupts;
         if (++Tail != Size)
             return;
         Tail = 0;
