@@ -49,8 +49,8 @@ public sealed class VfioPciCore : IVfioPciCore
     }
 
     /// <summary>
-    /// The token that a client of this PF set (VFIO_DEVICE_FEATURE_PCI_VF_TOKEN); null if none did. Whoever opens a VF of the function must name it: the
-    /// host that opens functions asks. It outlives the client.
+    /// The token that a client of this PF set (VFIO_DEVICE_FEATURE_PCI_VF_TOKEN); null if none did. It outlives the client. The core of a VF does not know
+    /// it: whoever opens VFs for others compares.
     /// </summary>
     public Guid? VfToken => _token.Value;
 
