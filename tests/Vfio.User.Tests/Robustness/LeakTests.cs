@@ -62,6 +62,23 @@ public class LeakTests
         Assert.True(grown < 64 << 20, $"{grown >> 20} MiB more are resident");
     }
 
+    [Fact]
+    public void Buffers_of_a_session_that_could_not_be_set_up_are_given_back()
+    {
+        var before = ResidentBytes();
+        Abandon(64);
+        var grown = ResidentBytes() - before;
+        Assert.True(grown < 32 << 20, $"{grown >> 20} MiB more are resident");
+    }
+
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private static void Abandon(int buffers)
+    {
+        // What a constructor has made before it throws: nobody is left to dispose it.
+        for (var i = 0; i < buffers; i++)
+            new Transport.NativeBuffer(4 << 20).Span(0, 4 << 20).Fill(1);
+    }
+
     private static void Visit(RunningServer server, int times)
     {
         server.Device.OnWrite = (_, _, data) => data.Length;
