@@ -89,7 +89,14 @@ internal static class ServeCommand
 
     private static void SignalReady(SafeFileHandle readyFd)
     {
-        using var stream = new FileStream(readyFd, FileAccess.Write, bufferSize: 0);
-        stream.Write("\n"u8);
+        try
+        {
+            using var stream = new FileStream(readyFd, FileAccess.Write, bufferSize: 0);
+            stream.Write("\n"u8);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new VfioException(Errno.EBADF, $"--ready-fd cannot be written: {e.Message}", e);
+        }
     }
 }
