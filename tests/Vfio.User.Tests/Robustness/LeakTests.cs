@@ -22,6 +22,44 @@ public class LeakTests
         Assert.True(TestFiles.OpenDescriptors() <= before, $"{TestFiles.OpenDescriptors()} descriptors are open, {before} were");
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(0)]
+    public async Task Descriptors_that_the_process_has_no_room_for_end_their_client_and_none_is_left(int room)
+    {
+        await using var server = await RunningServer.StartAsync();
+        server.AssertServesNext();
+        using var one = TestFiles.EventFd();
+        SafeFileHandle[] eight = [.. Enumerable.Repeat(one, 8)];
+        var client = server.Connect();
+        using (new DescriptorLimit(room))
+        {
+            // MSG_CTRUNC: some have come, the others are lost.
+            Assert.True(client.Socket.Send(RawMessage.Build(0, 8, Fields.Of(20u, 0x24u, 2u, 0u, 8u)), eight));
+            client.AssertClosed();
+        }
+
+        client.Dispose();
+        server.AssertServesNext();
+        var before = TestFiles.OpenDescriptors();
+        Truncate(server, eight, room);
+        await server.StopAsync();
+        Assert.True(TestFiles.OpenDescriptors() <= before, $"{TestFiles.OpenDescriptors()} descriptors are open, {before} were");
+    }
+
+    private static void Truncate(RunningServer server, SafeFileHandle[] descriptors, int room)
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            using var client = server.Connect();
+            using (new DescriptorLimit(room))
+            {
+                Assert.True(client.Socket.Send(RawMessage.Build(0, 999, new byte[32]), descriptors));
+                client.AssertClosed();
+            }
+        }
+    }
+
     private static void Mistreat(
         RunningServer server, SafeFileHandle one, SafeFileHandle memory, SafeFileHandle file, SafeFileHandle[] many, int times)
     {
