@@ -47,6 +47,40 @@ public class LeakTests
         Assert.True(TestFiles.OpenDescriptors() <= before, $"{TestFiles.OpenDescriptors()} descriptors are open, {before} were");
     }
 
+    [Fact]
+    public async Task A_client_that_the_process_has_no_room_for_is_closed_and_the_next_one_served()
+    {
+        await using var server = await RunningServer.StartAsync();
+        server.AssertServesNext();
+        StarveAll(server);
+        var before = OpenAfterCollection();
+        for (var i = 0; i < 5; i++)
+            StarveAll(server);
+        server.AssertServesNext();
+        await server.StopAsync();
+        Assert.True(OpenAfterCollection() <= before, $"{OpenAfterCollection()} descriptors are open, {before} were");
+    }
+
+    // One more each time: the client's own socket and its acceptance, then all that a session with a twin socket is made of.
+    private static void StarveAll(RunningServer server)
+    {
+        for (var room = 2; room < 8; room++)
+        {
+            using var limit = new DescriptorLimit(room);
+            using var client = TestClient.Connect(server.Path);
+            client.Socket.Send(RawMessage.Build(
+                0, 1, TestClient.VersionPayload(0, 0, "{\"capabilities\":{\"twin_socket\":{\"supported\":true}}}")));
+            Assert.Null(client.Socket.ReceiveMessage());
+        }
+    }
+
+    private static int OpenAfterCollection()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return TestFiles.OpenDescriptors();
+    }
+
     private static void Truncate(RunningServer server, SafeFileHandle[] descriptors, int room)
     {
         for (var i = 0; i < 10; i++)
