@@ -99,8 +99,9 @@ internal sealed partial class NvmeVfDevice : VfioPciDevice
             done = before;
         }
 
-        Interlocked.Increment(ref _droppedSubsystemResets);
-        LogSubsystemReset();
+        // Said once: a guest that goes on with it must not fill the log. The count is in the description.
+        if (Interlocked.Increment(ref _droppedSubsystemResets) == 1)
+            LogSubsystemReset();
         var end = register.Offset + (ulong)register.Length;
         done = (int)Math.Min((ulong)source.Length, end - offset);
         if (done == source.Length)

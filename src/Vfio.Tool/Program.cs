@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
 using Vfio.Tool;
 
-// Both signals ask for the same: end in order. What that means is each command's to say.
+// Both signals ask for the same: end in order. What that means is each command's to say. The second one does what it does to any process:
+// something hangs.
+var signals = 0;
 using var stop = new CancellationTokenSource();
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
@@ -10,6 +12,8 @@ return await VfioCommand.RunAsync(
 
 void Stop(PosixSignalContext context)
 {
+    if (Interlocked.Increment(ref signals) > 1)
+        return;
     context.Cancel = true;
     stop.Cancel();
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Vfio.Plugin.Nvme.Tests;
@@ -39,6 +40,31 @@ public sealed class DeviceTests
         Assert.Equal(4, _device.Write(0, 0x20, "NVMe"u8).Value);
         Assert.Empty(_core.Writes);
         Assert.Contains(new("subsystem resets dropped", "1"), _device.Describe());
+    }
+
+    [Fact]
+    public void A_guest_that_goes_on_writing_NSSR_does_not_fill_the_log()
+    {
+        var log = new CountingLogger();
+        var device = new NvmeVfDevice(_core, null, log);
+        for (var i = 0; i < 100; i++)
+            device.Write(0, 0x20, "NVMe"u8);
+        Assert.Equal(1, log.Warnings);
+        Assert.Contains(new("subsystem resets dropped", "100"), device.Describe());
+    }
+
+    private sealed class CountingLogger : ILogger
+    {
+        public int Warnings { get; private set; }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+            => Warnings += logLevel == LogLevel.Warning ? 1 : 0;
     }
 
     [Theory]

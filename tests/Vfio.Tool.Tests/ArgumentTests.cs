@@ -22,9 +22,31 @@ public sealed class ArgumentTests
     [InlineData("two places", "serve", "00.1", "--socket-path", "/tmp/x", "--fd", "9")]
     [InlineData("FUNCTION=PATH", "serve", "--serve", "00.1")]
     [InlineData("FUNCTION=PATH", "serve", "--serve", "=x")]
-    [InlineData("not negative", "serve", "00.1", "--fd", "-1")]
+    [InlineData("--fd -1: no such descriptor was inherited", "serve", "00.1", "--fd", "-1")]
+    [InlineData("--fd 60000: no such descriptor was inherited", "serve", "00.1", "--fd", "60000")]
+    [InlineData("--ready-fd -1: no such descriptor was inherited", "serve", "00.1", "--socket", "/tmp/x", "--ready-fd", "-1")]
+    [InlineData("--ready-fd 60000: no such descriptor was inherited", "serve", "00.1", "--socket", "/tmp/x", "--ready-fd", "60000")]
+    [InlineData("a socket's path is not empty", "serve", "00.1", "--socket", "")]
     public async Task Arguments_that_contradict_each_other_end_with_2(string reason, params string[] args)
         => (await Cli.RunAsync(args)).AssertFailed(2, reason);
+
+    [Fact]
+    public async Task A_descriptor_that_the_tool_opened_itself_is_none_that_it_was_given()
+    {
+        var path = Path.GetTempFileName();
+        try
+        {
+            using var own = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite);
+            var number = own.DangerousGetHandle().ToString(System.Globalization.CultureInfo.InvariantCulture);
+            var result = await Cli.RunAsync("serve", "00.1", "--socket", path + ".sock", "--ready-fd", number);
+            result.AssertFailed(2, $"--ready-fd {number}: no such descriptor was inherited");
+            Assert.Equal(0, RandomAccess.GetLength(own));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
 
     [Theory]
     [InlineData("no function's address ends in '7f'", "show", "7f")]

@@ -6,6 +6,7 @@ namespace Vfio.Tool.Tests;
 
 public sealed partial class ServeTests : IDisposable
 {
+    private const int Sigint = 2;
     private const int Sigterm = 15;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private readonly List<Process> _started = [];
@@ -58,6 +59,32 @@ public sealed partial class ServeTests : IDisposable
     }
 
     [Fact]
+    public async Task A_second_signal_ends_a_tool_that_does_not_heed_the_first()
+    {
+        using (var made = Process.Start("mkfifo", Socket("fifo")))
+            await made.WaitForExitAsync(TestContext.Current.CancellationToken);
+        var tool = Start(["list", "--topology", Socket("fifo")]);
+
+        // Opens once the tool waits there for what never comes.
+        using var writer = await Task.Run(
+            () => File.OpenHandle(Socket("fifo"), FileMode.Open, FileAccess.Write, FileShare.ReadWrite), TestContext.Current.CancellationToken)
+            .WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Equal(0, kill(tool.Id, Sigint));
+        Assert.Equal(0, kill(tool.Id, Sigterm));
+        await tool.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.NotEqual(0, tool.ExitCode);
+    }
+
+    [Fact]
+    public async Task A_ready_descriptor_that_cannot_be_written_is_named()
+    {
+        var tool = Start(["serve", "00.1", "--socket-path", Socket("a"), "--ready-fd", "0"], closedInput: true);
+        await tool.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Equal(1, tool.ExitCode);
+        Assert.Contains("vfio: --ready-fd cannot be written: ", await tool.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_socket_that_cannot_be_had_is_not_announced()
     {
         var result = await Cli.RunAsync("serve", "00.1", "--socket-path", "/nowhere/a.sock");
@@ -80,15 +107,18 @@ public sealed partial class ServeTests : IDisposable
 
     private string Socket(string name) => Path.Combine(_directory.FullName, name);
 
-    private Process Start(string[] args)
+    // Of closed input nothing can be written to, and no stderr is read by itself.
+    private Process Start(string[] args, bool closedInput = false)
     {
         var tool = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Vfio.Tool.dll"), .. args])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            RedirectStandardInput = closedInput,
         })!;
         _started.Add(tool);
-        tool.BeginErrorReadLine();
+        if (!closedInput)
+            tool.BeginErrorReadLine();
         return tool;
     }
 

@@ -26,6 +26,9 @@ public sealed class ServedDevice : IAsyncDisposable
     /// <summary>Ends when the serving does; failed if the endpoint broke.</summary>
     public Task Completion { get; }
 
-    /// <summary>Ends the serving, closes the device and gives the function back.</summary>
+    /// <summary>
+    /// Ends the serving, closes the device and gives the function back. A driver that never returns keeps its function, and is waited for
+    /// no longer than twice <see cref="VfioHostOptions.OperationTimeout"/> and a little: <see cref="Completion"/> tells.
+    /// </summary>
     public ValueTask DisposeAsync() => _stop();
 }

@@ -6,6 +6,8 @@ namespace Vfio.Hosting;
 // Lending devices: in this process, or to the clients of an endpoint.
 internal sealed partial class VfioHost
 {
+    private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(5);
+
     public async ValueTask<OpenedDevice> OpenAsync(
         PciAddress function, DeviceOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -89,9 +91,16 @@ internal sealed partial class VfioHost
         _lending.Remove(served);
         await stop.CancelAsync().ConfigureAwait(false);
 
-        // What went wrong with the endpoint is for whoever awaits the completion; stopping is done either way.
-        await served.Completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // What went wrong with the endpoint is for whoever awaits the completion; stopping is done either way. The device may take its
+        // time to close, and the core after it; a driver that never returns keeps the serving thread, and not the host.
+        var limit = (2 * _options.OperationTimeout) + StopGrace;
+        await served.Completion.WaitAsync(limit, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!served.Completion.IsCompleted)
+            LogLost(served.Driver, limit.TotalSeconds);
     }
+
+    [LoggerMessage(3201, LogLevel.Error, "Driver {Driver} did not return from its device within {Seconds} s: the thread that serves it is lost")]
+    private partial void LogLost(string driver, double seconds);
 
     private async ValueTask CloseAsync(HostedFunction hosted, BoundDevice bound, OpenedDevice opened, bool ownsMemory)
     {

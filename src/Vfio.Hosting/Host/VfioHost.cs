@@ -20,6 +20,8 @@ internal sealed partial class VfioHost : IVfioHost
     private readonly FunctionMatcher _matcher;
     private readonly ControllerDirectory _controllers;
     private readonly Lending _lending = new();
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
     private volatile IReadOnlyList<LoadedPlugin> _plugins = [];
     private volatile IReadOnlyList<HostedFunction> _functions = [];
     private volatile bool _started;
@@ -40,6 +42,8 @@ internal sealed partial class VfioHost : IVfioHost
         _options = options.Value;
         _loggers = loggers;
         _serverOptions = serverOptions;
+        _time = time;
+        _logger = loggers.CreateLogger<VfioHost>();
         _controllers = new(_sources);
         _matcher = new(_table, _controllers, _options, time, loggers);
     }

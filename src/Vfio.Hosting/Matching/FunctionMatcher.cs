@@ -41,15 +41,14 @@ internal sealed class FunctionMatcher(
                 reason));
         }
 
-        var profiles = bound?.Device.Profiles;
         return (new(
             function.Address.ToString(),
             Alias(function.Id),
             bound?.Driver,
             bound is not null ? bound.Degraded : NoDriver(driver, rows),
-            bound is null ? null : profiles?.Current ?? IProfiles.Native,
-            bound is null ? [] : profiles?.Available ?? [IProfiles.Native],
-            bound is null ? [] : MigrationFlags(bound.Device),
+            bound?.Profile,
+            bound?.Profiles ?? [],
+            bound?.Migration ?? [],
             rows), bound);
     }
 
@@ -69,9 +68,13 @@ internal sealed class FunctionMatcher(
                 Logger = loggers.CreateLogger($"{driver.Name} {function.Address}"),
                 Time = time,
             };
-            var result = await Bounded.RunAsync(
-                token => driver.ProbeAsync(context, token), options.ProbeTimeout, time, cancellationToken).ConfigureAwait(false);
-            return Judge(function, driver, core, result);
+
+            // What the device can do is asked in the same time: that is the driver's code as well.
+            return await Bounded.RunAsync(
+                async token => Judge(function, driver, core, await driver.ProbeAsync(context, token).ConfigureAwait(false)),
+                options.ProbeTimeout,
+                time,
+                cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -106,7 +109,17 @@ internal sealed class FunctionMatcher(
                 null);
         var guarded = new GuardedDevice(device, core, driver.Name, options.OperationTimeout, time, loggers.CreateLogger<GuardedDevice>());
         var degraded = result.Outcome == ProbeOutcome.Degraded ? result.Reason ?? "it gave no reason" : null;
-        return (degraded is null ? CandidateVerdict.Bound : CandidateVerdict.Degraded, degraded, new(driver.Name, degraded, guarded));
+        var profiles = guarded.Profiles;
+        return (
+            degraded is null ? CandidateVerdict.Bound : CandidateVerdict.Degraded,
+            degraded,
+            new(
+                driver.Name,
+                degraded,
+                guarded,
+                profiles?.Current ?? IProfiles.Native,
+                profiles is null ? [IProfiles.Native] : [.. profiles.Available],
+                MigrationFlags(guarded)));
     }
 
     private string NoDriver(string? driver, List<CandidateMatch> rows)

@@ -1,5 +1,6 @@
 using System.Reflection;
 using Microsoft.Extensions.Logging;
+using Vfio.Hosting.Devices;
 
 namespace Vfio.Hosting.Plugins;
 
@@ -71,7 +72,8 @@ internal sealed partial class PluginCatalog(IPluginLoaderFactory loaders, TimePr
         catch (Exception e)
         {
             loader?.Dispose();
-            var reason = e is PluginRefusedException ? e.Message : $"cannot be loaded: {e.GetType().Name}: {e.Message}";
+            var reason = GuardedDevice.FirstLine(
+                e is PluginRefusedException ? e.Message : $"cannot be loaded: {e.GetType().Name}: {e.Message}");
             LogRefused(row.Folder, reason);
             return new(row with { State = PluginState.Refused, Reason = reason }, [], null);
         }

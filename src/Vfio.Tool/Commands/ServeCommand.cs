@@ -31,13 +31,14 @@ internal static class ServeCommand
         {
             var targets = ServeTarget.From(
                 parsed.GetValue(function), parsed.GetValue(path), parsed.GetValue(fd), parsed.GetValue(pairs) ?? []);
+            using var readyFd = parsed.GetValue(ready) is { } number ? InheritedDescriptor.Take("--ready-fd", number) : null;
             var device = new DeviceOptions { Driver = parsed.GetValue(driver), Profile = parsed.GetValue(profile) };
             var simulation = new SimulationOptions { PollCpu = parsed.GetValue(poll) };
             try
             {
                 await using var session = await Session.StartAsync(
                     parsed, options, terminal, LogLevel.Information, simulation, cancellationToken).ConfigureAwait(false);
-                await ServeAsync(session.Host, targets, device, parsed.GetValue(ready), terminal, cancellationToken).ConfigureAwait(false);
+                await ServeAsync(session.Host, targets, device, readyFd, terminal, cancellationToken).ConfigureAwait(false);
                 return ExitCode.Done;
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -50,7 +51,7 @@ internal static class ServeCommand
     }
 
     private static async Task ServeAsync(
-        IVfioHost host, IReadOnlyList<ServeTarget> targets, DeviceOptions options, int? readyFd, Terminal terminal, CancellationToken cancellationToken)
+        IVfioHost host, IReadOnlyList<ServeTarget> targets, DeviceOptions options, SafeFileHandle? readyFd, Terminal terminal, CancellationToken cancellationToken)
     {
         var served = new List<ServedDevice>();
         try
@@ -66,8 +67,8 @@ internal static class ServeCommand
                 await terminal.Out.FlushAsync(cancellationToken).ConfigureAwait(false);
             }
 
-            if (readyFd is { } fd)
-                SignalReady(fd);
+            if (readyFd is not null)
+                SignalReady(readyFd);
 
             // All of them end when they are told to; one that ends before has a fault that ends the others, or had one client and served
             // it.
@@ -86,9 +87,16 @@ internal static class ServeCommand
         }
     }
 
-    private static void SignalReady(int fd)
+    private static void SignalReady(SafeFileHandle readyFd)
     {
-        using var stream = new FileStream(new SafeFileHandle(fd, ownsHandle: true), FileAccess.Write, bufferSize: 0);
-        stream.Write("\n"u8);
+        try
+        {
+            using var stream = new FileStream(readyFd, FileAccess.Write, bufferSize: 0);
+            stream.Write("\n"u8);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new VfioException(Errno.EBADF, $"--ready-fd cannot be written: {e.Message}", e);
+        }
     }
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Microsoft.Win32.SafeHandles;
 using Vfio.User;
 
 namespace Vfio.Tool.Commands;
@@ -41,9 +40,10 @@ internal sealed record ServeTarget(string Function, VfioUserEndpoint Endpoint, s
             : throw new UsageException("nothing to serve; vfio serve FUNCTION --socket-path PATH, or --serve FUNCTION=PATH");
     }
 
-    private static ServeTarget AtPath(string function, string path) => new(function, VfioUserEndpoint.Path(path), path);
+    private static ServeTarget AtPath(string function, string path) => path.Length > 0
+        ? new(function, VfioUserEndpoint.Path(path), path)
+        : throw new UsageException("--socket-path: a socket's path is not empty");
 
-    private static ServeTarget AtDescriptor(string function, int fd) => fd >= 0
-        ? new(function, VfioUserEndpoint.Descriptor(new SafeFileHandle(fd, ownsHandle: true)), $"fd {fd}")
-        : throw new UsageException($"--fd {fd}: a descriptor is not negative");
+    private static ServeTarget AtDescriptor(string function, int fd)
+        => new(function, VfioUserEndpoint.Descriptor(InheritedDescriptor.Take("--fd", fd)), $"fd {fd}");
 }

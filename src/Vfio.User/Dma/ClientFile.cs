@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Vfio.Native;
+using Vfio.User.Wire;
 
 namespace Vfio.User.Dma;
 
@@ -22,11 +23,11 @@ internal static unsafe class ClientFile
         var kept = false;
         try
         {
-            var error = Check(file, access, fileIo, offset, size, out var isSealed);
+            var error = Check(file, access, fileIo, offset, size, out var sealedPage);
             if (error != Errno.None)
                 return error;
-            if (isSealed && !fileIo)
-                return MemoryMap.Create(iova, size, access, file, (long)offset);
+            if (sealedPage != 0 && !fileIo)
+                return MemoryMap.Create(iova, size, access, file, offset, sealedPage);
             error = CheckCalls(file, access);
             if (error != Errno.None)
                 return error;
@@ -40,9 +41,10 @@ internal static unsafe class ClientFile
         }
     }
 
-    private static Errno Check(SafeFileHandle file, DmaAccess access, bool fileIo, ulong offset, ulong size, out bool isSealed)
+    // sealedPage: the page size of a file that nobody can shorten; 0 of any other.
+    private static Errno Check(SafeFileHandle file, DmaAccess access, bool fileIo, ulong offset, ulong size, out uint sealedPage)
     {
-        isSealed = false;
+        sealedPage = 0;
         var flags = Libc.fcntl(file, Libc.F_GETFL, 0);
         if (flags < 0 || (flags & Libc.O_PATH) != 0)
             return Errno.EINVAL;
@@ -52,10 +54,12 @@ internal static unsafe class ClientFile
 
         // The seals are asked for before the size: once a file cannot shrink, its size can only grow.
         var seals = Libc.fcntl(file, Libc.F_GET_SEALS, 0);
-        isSealed = seals >= 0 && (seals & Libc.F_SEAL_SHRINK) != 0;
+        var isSealed = seals >= 0 && (seals & Libc.F_SEAL_SHRINK) != 0;
         statx_t status;
         if (Statx(file, &status) < 0 || (status.stx_mode & Libc.S_IFMT) != Libc.S_IFREG)
             return Errno.EINVAL;
+        if (isSealed)
+            sealedPage = uint.IsPow2(status.stx_blksize) ? Math.Max(status.stx_blksize, Limits.PageSize) : Limits.PageSize;
 
         // Files of /proc have no size; there is nothing to fault on in a file that is read by calls.
         var sized = !(fileIo && status.stx_size == 0);

@@ -17,6 +17,7 @@ internal sealed unsafe class ClientRequests
 {
     private readonly object _lock = new();
     private readonly PendingTransfers _pending = new();
+    private readonly List<EndedRange> _held = [];
     private readonly MessageChannel _channel;
     private readonly Incoming _incoming;
     private readonly int _chunk;
@@ -94,9 +95,23 @@ internal sealed unsafe class ClientRequests
     /// <summary>Fails everything that waits, and what now runs from its next message on.</summary>
     public void CancelAll() => Cancel(static _ => true, alsoWhatRuns: true);
 
-    /// <summary>Fails what waits in an address range.</summary>
-    public void CancelRange(ulong iova, ulong last)
-        => Cancel(transfer => transfer.Iova <= last && transfer.Iova + (uint)(transfer.Length - 1) >= iova);
+    /// <summary>
+    /// A command that takes these addresses away waits for its turn: fails what waits there, and what would come to wait, until
+    /// <see cref="LetGo"/>.
+    /// </summary>
+    public void Hold(EndedRange range)
+    {
+        lock (_lock)
+            _held.Add(range);
+        Cancel(transfer => range.Touches(transfer.Iova, transfer.Length), alsoWhatRuns: range.IsAll);
+    }
+
+    /// <summary>The command is being carried out.</summary>
+    public void LetGo(EndedRange range)
+    {
+        lock (_lock)
+            _held.Remove(range);
+    }
 
     /// <summary>Fails what waits for a map that has ended.</summary>
     public void CancelMap(MessageMap map) => Cancel(transfer => transfer.Map == map);
@@ -170,7 +185,7 @@ internal sealed unsafe class ClientRequests
         {
             if (_closed)
                 return Errno.ENOTCONN;
-            if (_suspended || map.IsEnding || _cancellations != cancellations)
+            if (_suspended || map.IsEnding || _cancellations != cancellations || IsHeld(iova, length))
                 return Errno.ECANCELED;
             transfer = _pending.Add();
             transfer.Command = command;
@@ -198,6 +213,17 @@ internal sealed unsafe class ClientRequests
                     Monitor.PulseAll(_lock);
             }
         }
+    }
+
+    private bool IsHeld(ulong iova, int length)
+    {
+        foreach (var range in _held)
+        {
+            if (range.Touches(iova, length))
+                return true;
+        }
+
+        return false;
     }
 
     private Errno SendRequest(Transfer transfer, byte* data)

@@ -7,24 +7,28 @@ internal sealed class CommandQueue : IDisposable
 {
     private const int MaxMessages = 4096;
     private const long MaxBytes = 4 << 20;
+    private const int MaxDescriptors = 1024;
     private readonly Queue<Message> _messages = new();
     private long _bytes;
+    private int _descriptors;
 
     public int Count => _messages.Count;
 
     /// <summary>Whether nothing more may be received until something has been taken out.</summary>
-    public bool IsFull => _messages.Count >= MaxMessages || _bytes >= MaxBytes;
+    public bool IsFull => _messages.Count >= MaxMessages || _bytes >= MaxBytes || _descriptors >= MaxDescriptors;
 
     public void Enqueue(Message message)
     {
         _messages.Enqueue(message);
         _bytes += message.BodyLength;
+        _descriptors += message.Descriptors.Count;
     }
 
     public Message Dequeue()
     {
         var message = _messages.Dequeue();
         _bytes -= message.BodyLength;
+        _descriptors -= message.Descriptors.Count;
         return message;
     }
 

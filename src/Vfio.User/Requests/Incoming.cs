@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Vfio.User.Transport;
 using Vfio.User.Wire;
 
@@ -202,6 +201,9 @@ internal sealed class Incoming : IDisposable
             _queued = _queue.Count;
             Monitor.PulseAll(_lock);
         }
+
+        if (EndedRange.Of(message.Header, message.Body) is { } range)
+            Requests!.LetGo(range);
     }
 
     private ReceiveStatus ReceiveCommand(Message message, ReceiveWait? wait)
@@ -261,30 +263,15 @@ internal sealed class Incoming : IDisposable
 
         var message = receiver.Detach();
         message.Arrived = _time.GetTimestamp();
+
+        // Before it can be taken out of the queue, which ends this.
+        if (EndedRange.Of(message.Header, message.Body) is { } range)
+            Requests!.Hold(range);
         lock (_lock)
         {
             _queue.Enqueue(message);
             _queued = _queue.Count;
             Monitor.PulseAll(_lock);
-        }
-
-        CancelWhatItWaitsFor(message);
-    }
-
-    // A client that asks for a reset or an unmap may answer nothing before it has got it.
-    private void CancelWhatItWaitsFor(Message message)
-    {
-        if (message.Header.Command == Command.DeviceReset)
-        {
-            Requests!.CancelAll();
-        }
-        else if (message.Header.Command == Command.DmaUnmap && message.BodyLength >= DmaUnmapStructure.Size)
-        {
-            var unmap = MemoryMarshal.Read<DmaUnmapStructure>(message.Body);
-            if ((unmap.Flags & DmaUnmapFlags.All) != 0)
-                Requests!.CancelAll();
-            else if (unmap.Length != 0 && unmap.Address <= ulong.MaxValue - (unmap.Length - 1))
-                Requests!.CancelRange(unmap.Address, unmap.Address + (unmap.Length - 1));
         }
     }
 

@@ -136,7 +136,10 @@ internal sealed class ClientSession : IDisposable
         }
 
         Client = parsed.Value;
-        if (Client.TwinSocket)
+
+        // Only a reply could take the client its end.
+        var wantsReply = !_request.Header.NoReply;
+        if (Client.TwinSocket && wantsReply)
             _twin = new TwinSocket(_time);
         Requests = new ClientRequests(
             _twin?.Channel ?? _channel, _twin?.Incoming ?? _incoming, Client.DataTransfer, Options.TransferTimeout);
@@ -150,7 +153,7 @@ internal sealed class ClientSession : IDisposable
         }
 
         var length = ServerCapabilities.Write(Client, Options.MaxDmaMaps, _twin is null ? null : _reply.Attach(_twin.ClientEnd), _reply);
-        var sent = _reply.Send(_channel.Sender, _request.Header, length);
+        var sent = wantsReply ? _reply.Send(_channel.Sender, _request.Header, length) : Errno.None;
         _reply.Clear();
         _twin?.ClientEnd.Dispose();
         _logger.Connected(_name, Client.Minor, _twin is not null);

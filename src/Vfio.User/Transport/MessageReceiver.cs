@@ -165,7 +165,8 @@ internal sealed unsafe class MessageReceiver : IDisposable
             var received = Libc.recvmsg(_socket, &header, Libc.MSG_CMSG_CLOEXEC | (wait is null ? 0 : Libc.MSG_DONTWAIT));
             if (received >= 0)
             {
-                if (header.msg_controllen != 0 && !CollectDescriptors(header, descriptors))
+                // Where not one descriptor could be taken, nothing but the flag tells.
+                if ((header.msg_controllen != 0 || (header.msg_flags & Libc.MSG_CTRUNC) != 0) && !CollectDescriptors(header, descriptors))
                     return ReceiveStatus.Broken;
                 count = (int)received;
                 return received == 0 ? ReceiveStatus.EndOfStream : ReceiveStatus.Message;

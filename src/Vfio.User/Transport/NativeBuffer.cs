@@ -11,6 +11,9 @@ internal sealed unsafe class NativeBuffer : IDisposable
         Address = (byte*)NativeMemory.AllocZeroed((nuint)capacity);
     }
 
+    // A session whose set-up fails half way has nobody to dispose what it has made by then.
+    ~NativeBuffer() => NativeMemory.Free(Address);
+
     public byte* Address { get; private set; }
 
     public int Capacity { get; private set; }
@@ -34,5 +37,6 @@ internal sealed unsafe class NativeBuffer : IDisposable
         NativeMemory.Free(Address);
         Address = null;
         Capacity = 0;
+        GC.SuppressFinalize(this);
     }
 }

@@ -22,8 +22,11 @@ internal sealed unsafe class Reply : IDisposable
     }
 
     /// <summary>Passes a descriptor along; it stays its owner's, and open until the reply has been sent.</summary>
+    /// <exception cref="InvalidOperationException">It is not open.</exception>
     public int Attach(SafeFileHandle descriptor)
     {
+        if (descriptor.IsInvalid || descriptor.IsClosed)
+            throw new InvalidOperationException("The device answered a descriptor that is not open.");
         if (_descriptorCount == _descriptors.Length)
             Array.Resize(ref _descriptors, Math.Max(4, _descriptors.Length * 2));
         _descriptors[_descriptorCount] = descriptor;

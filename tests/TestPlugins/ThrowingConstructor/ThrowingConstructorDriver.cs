@@ -7,7 +7,7 @@ namespace Vfio.TestPlugins;
 
 public sealed class ThrowingConstructorDriver : VariantDriver
 {
-    public ThrowingConstructorDriver() => throw new InvalidOperationException("no licence found");
+    public ThrowingConstructorDriver() => throw new InvalidOperationException("no licence found\nand no second line is shown");
 
     public override string Name => "throwing-constructor-vfio-pci";
 

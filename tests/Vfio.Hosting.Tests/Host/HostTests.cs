@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -80,6 +81,36 @@ public sealed class HostTests
             directory.Delete(recursive: true);
         }
     }
+
+    [Fact]
+    public async Task A_driver_that_never_returns_does_not_keep_its_host_from_ending()
+    {
+        var directory = Directory.CreateTempSubdirectory("vfio-host-");
+        await using var services = Compose(b => b.AddDriver<HangsOnConfigRead>().Services.Configure<VfioHostOptions>(
+            o => o.OperationTimeout = TimeSpan.FromMilliseconds(100)));
+        var endpoint = VfioUserEndpoint.Path(Path.Combine(directory.FullName, "a.sock"));
+        var served = await MatchingTests.Host(services).ServeAsync(Vf, endpoint, null, TestContext.Current.CancellationToken);
+        try
+        {
+            using var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            await client.ConnectAsync(new UnixDomainSocketEndPoint(endpoint.ToString()), TestContext.Current.CancellationToken);
+            await client.SendAsync(Message(1, [0, 0, 0, 0]), TestContext.Current.CancellationToken);
+            await client.SendAsync(Message(9, [0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 4, 0, 0, 0]), TestContext.Current.CancellationToken);
+            await HangsOnConfigRead.Entered.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+
+            await served.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+            Assert.False(served.Completion.IsCompleted);
+        }
+        finally
+        {
+            HangsOnConfigRead.Leave.TrySetResult();
+            await served.Completion;
+            directory.Delete(recursive: true);
+        }
+    }
+
+    private static byte[] Message(byte command, byte[] payload)
+        => [0, 0, command, 0, (byte)(16 + payload.Length), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, .. payload];
 
     [Fact]
     public async Task An_endpoint_that_cannot_be_had_leaves_the_function_free()
@@ -184,6 +215,30 @@ public sealed class HostTests
 
     private static async Task<HealthStatus> HealthAsync(IServiceProvider services)
         => (await services.GetRequiredService<HealthCheckService>().CheckHealthAsync(TestContext.Current.CancellationToken)).Status;
+
+    private sealed class HangsOnConfigRead : VariantDriver
+    {
+        public static TaskCompletionSource Entered { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public static TaskCompletionSource Leave { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public override string Name => "hangs";
+
+        public override IReadOnlyList<PciIdMatch> Ids { get; } = [new() { Vendor = 0x1234 }];
+
+        public override ValueTask<ProbeResult> ProbeAsync(ProbeContext context, CancellationToken cancellationToken)
+            => new(ProbeResult.Bound(new Device(context.Core)));
+
+        private sealed class Device(IVfioPciCore core) : VfioPciDevice(core)
+        {
+            public override VfioResult<int> Read(int region, ulong offset, Span<byte> destination)
+            {
+                Entered.TrySetResult();
+                Leave.Task.GetAwaiter().GetResult();
+                return Errno.EIO;
+            }
+        }
+    }
 
     private sealed class ThrowsOnConfigRead : VariantDriver
     {

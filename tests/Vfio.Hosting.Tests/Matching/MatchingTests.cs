@@ -66,6 +66,83 @@ public sealed class MatchingTests
         Assert.StartsWith("not asked again", match.Candidates[0].Reason, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("Migration")]
+    [InlineData("Profiles.Current")]
+    public async Task A_device_that_hangs_when_it_is_asked_what_it_can_do_is_skipped_in_time(string member)
+    {
+        using var leave = new ManualResetEventSlim();
+        var services = new ServiceCollection();
+        services.AddVfio(o => o.ProbeTimeout = TimeSpan.FromMilliseconds(300));
+        services.AddSingleton<IFunctionSource>(new FakeSource(Plain));
+        services.AddSingleton<VariantDriver>(new HangingDriver(member, leave));
+        await using var provider = services.BuildServiceProvider();
+        try
+        {
+            // What it would hang is the caller: it must not be the test.
+            var match = await Task.Run(
+                () => Host(provider).ExplainAsync(Plain.Address, null, TestContext.Current.CancellationToken).AsTask(),
+                TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+            Assert.Equal("vfio-pci", match.Driver);
+            Assert.Equal(CandidateVerdict.Failed, match.Candidates[0].Verdict);
+            Assert.Contains("did not answer within 0.3 s", match.Candidates[0].Reason, StringComparison.Ordinal);
+        }
+        finally
+        {
+            leave.Set();
+        }
+    }
+
+    private sealed class HangingDriver(string member, ManualResetEventSlim leave) : VariantDriver
+    {
+        public override string Name => "hanging-getter";
+
+        public override IReadOnlyList<PciIdMatch> Ids { get; } = [new() { Vendor = 0xF1F1 }];
+
+        public override ValueTask<ProbeResult> ProbeAsync(ProbeContext context, CancellationToken cancellationToken)
+            => new(ProbeResult.Bound(new Device(member, leave)));
+
+        private sealed class Device(string member, ManualResetEventSlim leave) : VfioDevice, IProfiles
+        {
+            public override IMigration? Migration => member == nameof(Migration) ? Hang<IMigration>() : null;
+
+            public override IProfiles? Profiles => member == "Profiles.Current" ? this : null;
+
+            public IReadOnlyList<string> Available => [IProfiles.Native];
+
+            public string Current => Hang<string>() ?? IProfiles.Native;
+
+            public override DeviceInfo Info => new(DeviceFlags.Pci, 9, 5);
+
+            public VfioResult Select(string name) => VfioResult.Success;
+
+            public override VfioResult<RegionInfo> GetRegionInfo(int region) => RegionInfo.Absent;
+
+            public override VfioResult<IrqInfo> GetIrqInfo(int index) => Errno.EINVAL;
+
+            public override ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken)
+                => new(VfioResult.Success);
+
+            public override ValueTask CloseAsync(ResetCause cause) => default;
+
+            public override VfioResult<int> Read(int region, ulong offset, Span<byte> destination) => Errno.EIO;
+
+            public override VfioResult<int> Write(int region, ulong offset, ReadOnlySpan<byte> source) => Errno.EIO;
+
+            public override VfioResult<int> SetIrqs(in IrqSet set) => Errno.EIO;
+
+            public override ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
+                => new(VfioResult.Success);
+
+            private T? Hang<T>()
+                where T : class
+            {
+                leave.Wait();
+                return null;
+            }
+        }
+    }
+
     [Fact]
     public async Task A_named_driver_is_the_only_one_asked()
     {

@@ -94,6 +94,7 @@ public sealed class PluginCatalogTests
         AssertRefused(rows["missing-dependency"], "needs Vfio.TestPlugin.Dependency 0.0.0.0, which is not in the plugin's folder");
         AssertRefused(rows["other-major"], "compiled against Vfio.Abstractions 1.0.0.0");
         AssertRefused(rows["throwing-constructor"], "threw InvalidOperationException: no licence found");
+        Assert.All(rows.Values, row => Assert.DoesNotContain('\n', row.Reason ?? string.Empty));
         AssertRefused(rows["wrong-type"], "Vfio.TestPlugins.NotADriver, which is no VariantDriver");
         AssertRefused(rows["newer"], "written for contract 0.99, this host has 0.1: a later one");
         AssertRefused(rows["later"], "written for contract 7.0, this host has 0.1: another major version");

@@ -66,6 +66,50 @@ public class TransferEndTests
     }
 
     [Theory]
+    [InlineData(13)]
+    [InlineData(3)]
+    public async Task What_waits_behind_a_reset_or_an_unmap_is_not_asked_of_the_client_before_it_is_carried_out(ushort command)
+    {
+        var (server, client) = await StartAsync(Timeout.InfiniteTimeSpan);
+        await using (server)
+        using (client)
+        {
+            // The access waits for a thread of the device, which goes on with its next transfer when one is cancelled.
+            server.Device.OnRead = (_, _, _) => OnThread(() =>
+            {
+                var first = server.Device.Dma.Read(Base, new byte[4]).Error;
+                return first == Errno.ECANCELED ? server.Device.Dma.Read(Base, new byte[4]).Error : Errno.EIO;
+            }).GetAwaiter().GetResult();
+            client.Send(9, Fields.Of(0ul, 0u, 4u));
+            client.Receive();
+            client.Send(command, command == 3 ? TestClient.Unmap(Base, 0x100000) : []);
+            var access = client.Receive();
+            Assert.Equal((9, 0x21u, Errno.ECANCELED), (access.Command, access.Flags, (Errno)access.Error));
+            Assert.Equal((command, 1u), (client.Receive() is var reply ? reply.Command : (ushort)0, reply.Flags));
+        }
+    }
+
+    [Fact]
+    public async Task Commands_that_come_in_place_of_a_reply_cannot_hoard_descriptors()
+    {
+        var (server, client) = await StartAsync();
+        await using (server)
+        using (client)
+        {
+            using var one = TestFiles.EventFd();
+            var many = Enumerable.Repeat(one, 253).ToArray();
+            server.Device.OnRead = (_, _, _) => server.Device.Dma.Read(Base, new byte[4]).Error;
+            client.Send(9, Fields.Of(0ul, 0u, 4u));
+            client.Receive();
+            for (var i = 0; i < 16; i++)
+                client.Send(4, Fields.Of(16u, 0u, 0u, 0u), 0, many);
+            Assert.Equal(Errno.ENOBUFS, (Errno)client.Receive().Error);
+            for (var i = 0; i < 16; i++)
+                Assert.Equal((4, 1u), (client.Receive() is var reply ? reply.Command : 0, reply.Flags));
+        }
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public async Task An_unmap_ends_the_wait_for_its_range(bool insideAnAccess)

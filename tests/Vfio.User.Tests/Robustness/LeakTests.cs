@@ -22,6 +22,78 @@ public class LeakTests
         Assert.True(TestFiles.OpenDescriptors() <= before, $"{TestFiles.OpenDescriptors()} descriptors are open, {before} were");
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(0)]
+    public async Task Descriptors_that_the_process_has_no_room_for_end_their_client_and_none_is_left(int room)
+    {
+        await using var server = await RunningServer.StartAsync();
+        server.AssertServesNext();
+        using var one = TestFiles.EventFd();
+        SafeFileHandle[] eight = [.. Enumerable.Repeat(one, 8)];
+        var client = server.Connect();
+        using (new DescriptorLimit(room))
+        {
+            // MSG_CTRUNC: some have come, the others are lost.
+            Assert.True(client.Socket.Send(RawMessage.Build(0, 8, Fields.Of(20u, 0x24u, 2u, 0u, 8u)), eight));
+            client.AssertClosed();
+        }
+
+        client.Dispose();
+        server.AssertServesNext();
+        var before = TestFiles.OpenDescriptors();
+        Truncate(server, eight, room);
+        await server.StopAsync();
+        Assert.True(TestFiles.OpenDescriptors() <= before, $"{TestFiles.OpenDescriptors()} descriptors are open, {before} were");
+    }
+
+    [Fact]
+    public async Task A_client_that_the_process_has_no_room_for_is_closed_and_the_next_one_served()
+    {
+        await using var server = await RunningServer.StartAsync();
+        server.AssertServesNext();
+        StarveAll(server);
+        var before = OpenAfterCollection();
+        for (var i = 0; i < 5; i++)
+            StarveAll(server);
+        server.AssertServesNext();
+        await server.StopAsync();
+        Assert.True(OpenAfterCollection() <= before, $"{OpenAfterCollection()} descriptors are open, {before} were");
+    }
+
+    // One more each time: the client's own socket and its acceptance, then all that a session with a twin socket is made of.
+    private static void StarveAll(RunningServer server)
+    {
+        for (var room = 2; room < 8; room++)
+        {
+            using var limit = new DescriptorLimit(room);
+            using var client = TestClient.Connect(server.Path);
+            client.Socket.Send(RawMessage.Build(
+                0, 1, TestClient.VersionPayload(0, 0, "{\"capabilities\":{\"twin_socket\":{\"supported\":true}}}")));
+            Assert.Null(client.Socket.ReceiveMessage());
+        }
+    }
+
+    private static int OpenAfterCollection()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return TestFiles.OpenDescriptors();
+    }
+
+    private static void Truncate(RunningServer server, SafeFileHandle[] descriptors, int room)
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            using var client = server.Connect();
+            using (new DescriptorLimit(room))
+            {
+                Assert.True(client.Socket.Send(RawMessage.Build(0, 999, new byte[32]), descriptors));
+                client.AssertClosed();
+            }
+        }
+    }
+
     private static void Mistreat(
         RunningServer server, SafeFileHandle one, SafeFileHandle memory, SafeFileHandle file, SafeFileHandle[] many, int times)
     {
@@ -60,6 +132,23 @@ public class LeakTests
 
         // 200 clients with a message of 1 MiB each way: what stayed of them would be 400 MiB.
         Assert.True(grown < 64 << 20, $"{grown >> 20} MiB more are resident");
+    }
+
+    [Fact]
+    public void Buffers_of_a_session_that_could_not_be_set_up_are_given_back()
+    {
+        var before = ResidentBytes();
+        Abandon(64);
+        var grown = ResidentBytes() - before;
+        Assert.True(grown < 32 << 20, $"{grown >> 20} MiB more are resident");
+    }
+
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private static void Abandon(int buffers)
+    {
+        // What a constructor has made before it throws: nobody is left to dispose it.
+        for (var i = 0; i < buffers; i++)
+            new Transport.NativeBuffer(4 << 20).Span(0, 4 << 20).Fill(1);
     }
 
     private static void Visit(RunningServer server, int times)

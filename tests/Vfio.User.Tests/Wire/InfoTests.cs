@@ -108,6 +108,16 @@ public class InfoTests
     }
 
     [Fact]
+    public async Task A_device_that_answers_a_closed_descriptor_fails_that_request_alone()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var client = server.Connect();
+        server.Device.IoEventFds[0].EventFd.Dispose();
+        client.Refuse(Errno.EIO, 6, Fields.Of(16u + (6 * 48u), 0u, 2u, 0u));
+        Assert.Equal(4, client.ReadRegion(0, 0, 4).Length);
+    }
+
+    [Fact]
     public async Task A_small_argsz_gets_the_count_and_no_descriptors()
     {
         await using var server = await RunningServer.StartAsync();

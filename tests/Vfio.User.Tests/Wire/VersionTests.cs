@@ -122,6 +122,24 @@ public class VersionTests
         Assert.Equal(4, client.ReadRegion(0, 0, 4).Length);
     }
 
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("{\"capabilities\":{\"twin_socket\":{\"supported\":true}}}")]
+    public async Task A_version_that_wants_no_reply_gets_none_and_is_negotiated(string capabilities)
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var client = TestClient.Connect(server.Path);
+        client.Send(1, TestClient.VersionPayload(0, 0, capabilities), 0x10);
+        client.Succeed(2, TestClient.Map(0x1000, 0x1000));
+
+        // Without a reply there is no twin socket: requests come where the client is.
+        var read = Task.Run(() => server.Device.Dma.Read(0x1000, new byte[4]));
+        var request = client.Receive();
+        Assert.Equal((11, 0u), (request.Command, request.Flags));
+        client.Socket.Dispose();
+        Assert.Equal(Errno.ENOTCONN, (await read).Error);
+    }
+
     [Fact]
     public async Task A_twin_socket_is_granted_only_to_a_client_that_proposes_it()
     {
