@@ -137,7 +137,12 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
         var worked = _requests.Run();
         worked |= ApplyRegisters();
         if (!_running || !Dma.IsEnabled)
+        {
+            // Nothing more is about to come, and in poll mode nobody asks before a sleep.
+            _completions.Announce(now: true);
             return worked;
+        }
+
         Queues.LookForStrays();
         worked |= _completions.Retry() | _completions.FinishDeferred();
         foreach (var queue in Queues.Active)
