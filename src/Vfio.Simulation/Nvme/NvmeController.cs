@@ -51,6 +51,7 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
     internal NvmeController(ControllerParts parts)
     {
         _parts = parts;
+        parts.Dma.Resumed = Wake;
         _registers = new();
         _doorbells = new(parts.MappedDoorbells);
         _window = new(_registers, _doorbells, parts.Layout, parts.Interrupts);
