@@ -5,20 +5,20 @@ using Vfio.Simulation.Pci;
 
 namespace Vfio.Simulation.Tests.Guest;
 
-/// <summary>The default topology without threads: the first VF takes its steps on the test's thread, one by one where the test wants it.</summary>
+/// <summary>The default topology without threads: one function, the first VF unless told otherwise, takes its steps on the test's thread, one by one where the test wants it.</summary>
 internal sealed class HandCrank : IDisposable
 {
     private readonly NvmeModel _model;
     private bool _turning;
 
-    public HandCrank()
+    public HandCrank(int function = 1)
     {
         var definition = (NvmeDefinition)TopologyDefinition.Default.Models[0];
         _model = NvmeModel.Build(definition, new StorageFolder(null), mappedDoorbells: false, NullLogger.Instance);
         // What other threads ask of a device is then done by the thread that asks.
         foreach (var (crank, _) in _model.Cranks)
             crank.Stopped();
-        Function = _model.Functions[1];
+        Function = _model.Functions[function];
         Controller = (NvmeController)Function.Device;
         Controller.WakeDriver = OnWake;
     }
