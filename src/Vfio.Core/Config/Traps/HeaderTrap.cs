@@ -36,7 +36,7 @@ internal sealed class HeaderTrap : ConfigTrap
         var entered = Context.Gate.EnterAlone();
         try
         {
-            if (WasReset(value))
+            if (!Context.Gate.IsOver && WasReset(value))
                 _bars.RestoreHardware();
             WriteDefault(Command, width, value);
             lock (Shadow.Changing)
