@@ -52,6 +52,7 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
     {
         _parts = parts;
         parts.Dma.Resumed = Wake;
+        parts.Interrupts.Switched = Wake;
         _registers = new();
         _doorbells = new(parts.MappedDoorbells);
         _window = new(_registers, _doorbells, parts.Layout, parts.Interrupts);
