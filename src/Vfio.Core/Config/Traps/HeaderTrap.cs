@@ -23,7 +23,7 @@ internal sealed class HeaderTrap : ConfigTrap
         else
             WriteDefault(at, width, value);
         if (at is Command or Command + 1)
-            Context.Interrupts.SetIntxDisabled((Shadow.Read(Command, 2) & CommandIntxDisable) != 0);
+            Context.Interrupts.SetIntxDisabled((Shadow.Read(Command, 2) & CommandIntxDisable) != 0, Context.Gate.IsOwner);
         if (at is >= Bar0 and < BarEnd or >= Rom and < RomEnd)
         {
             lock (Shadow.Changing)
