@@ -18,7 +18,6 @@ internal sealed class CoreSession
     private readonly IPciFunction _function;
     private readonly ShadowConfig _shadow;
     private readonly ConfigSnapshot _pristine;
-    private volatile bool _closed;
 
     public CoreSession(
         IPciFunction function, ILogger logger, AccessGate gate, ResetNotifier notifier, PowerControl power, IDmaSpace dma, bool resets, VfToken token)
@@ -64,7 +63,7 @@ internal sealed class CoreSession
 
     /// <summary>Whether memory BARs answer.</summary>
     public bool MemoryEnabled
-        => !_closed && Power.State < PowerControl.D3Hot
+        => !Gate.IsOver && Power.State < PowerControl.D3Hot
             && (_function.VirtualFunctionIndex >= 0 || (_shadow.Read(Command, 2) & CommandMemory) != 0);
 
     /// <summary>Resets the function with nothing else under way.</summary>
@@ -75,7 +74,7 @@ internal sealed class CoreSession
         await Gate.CloseAsync(Dma.CancelTransfers, cancellationToken).ConfigureAwait(false);
         try
         {
-            return await Reset.RunAsync(cause, cancellationToken).ConfigureAwait(false);
+            return Gate.IsOver ? Errno.EINVAL : await Reset.RunAsync(cause, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -89,8 +88,7 @@ internal sealed class CoreSession
         Config.MergeHardware(Command, 2, CommandMaster, 0);
         Interrupts.Close();
         await Gate.CloseAsync(Dma.CancelTransfers, CancellationToken.None).ConfigureAwait(false);
-        // Whoever comes late finds no memory any more.
-        _closed = true;
+        Gate.IsOver = true;
         try
         {
             Power.Set(PowerControl.D0);

@@ -35,8 +35,10 @@ internal sealed class SessionOpener(IPciFunction function, ILogger logger, VfTok
             if (!reset.IsSuccess && logger.IsEnabled(LogLevel.Information))
                 logger.LogInformation("{Function}: no reset at open: {Error}", function.Address, reset.Error);
             ClearIntxDisable();
+            // Memory last: an open that fails leaves the function without any.
+            var session = new CoreSession(function, logger, gate, notifier, power, dma, reset.IsSuccess, token);
             function.ConnectDma(dma);
-            return new CoreSession(function, logger, gate, notifier, power, dma, reset.IsSuccess, token);
+            return session;
         }
         finally
         {

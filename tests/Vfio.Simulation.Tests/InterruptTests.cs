@@ -88,4 +88,22 @@ public class InterruptTests
         Assert.False(fixture.Pf.Interrupts.IntxAsserted);
         fixture.Pf.Interrupts.Disable(IrqIndex.Intx);
     }
+
+    [Fact]
+    public void The_pin_takes_over_when_messages_are_turned_off()
+    {
+        using var crank = new HandCrank(function: 0);
+        using var guest = new GuestNvme(crank.Function).Enable();
+        guest.Admin.Submit(guest.Command(AdminOpcode.GetFeatures, cdw10: (uint)NvmeFeature.Arbitration));
+        var lines = crank.Function.Interrupts;
+        Assert.False(lines.IntxAsserted);
+        lines.Disable(IrqIndex.Msix);
+        var asserted = 0;
+        lines.OnIntxAsserted(() => asserted++);
+        Assert.Equal(1, lines.Enable(IrqIndex.Intx, 1).Value);
+        Assert.Equal(1, asserted);
+        lines.Disable(IrqIndex.Intx);
+        Assert.Equal(5, lines.Enable(IrqIndex.Msix, 5).Value);
+        Assert.False(lines.IntxAsserted);
+    }
 }

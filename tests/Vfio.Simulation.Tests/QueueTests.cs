@@ -137,4 +137,41 @@ public class QueueTests
         entry.Prp1 = at;
         return guest.Run(entry).Status;
     }
+
+    [Fact]
+    public void Aborts_take_no_slot_from_the_commands_that_were_fetched_with_them()
+    {
+        using var crank = new HandCrank();
+        using var guest = new GuestNvme(crank.Function).Enable(entries: 6);
+        crank.TurnsWhenWoken = false;
+        var requests = new ushort[4];
+        for (var i = 0; i < requests.Length; i++)
+        {
+            var request = guest.Command(AdminOpcode.AsyncEventRequest);
+            requests[i] = request.CommandId;
+            guest.Admin.Submit(request);
+            crank.Poll();
+        }
+
+        List<ushort> expected = [];
+        foreach (var request in requests)
+        {
+            var abort = guest.Command(AdminOpcode.Abort, cdw10: (uint)request << 16);
+            expected.Add(abort.CommandId);
+            guest.Admin.Push(abort);
+        }
+
+        guest.Admin.Ring();
+        crank.Poll();
+        crank.Poll();
+        Assert.InRange(crank.Controller.Queues.Completion(0)!.Used, expected.Count, 5);
+        var completions = new List<ushort>();
+        while (guest.Admin.TryReap() is { } completion)
+        {
+            completions.Add(completion.CommandId);
+            crank.Poll();
+        }
+
+        Assert.Empty(expected.Except(completions));
+    }
 }

@@ -145,4 +145,44 @@ public class TopologyTests
           ],
         }
         """;
+
+    [Theory]
+    [InlineData(
+        """
+        { "model": "nvme", "address": "0000:01:00.0", "nqn": "nqn.a:b", "namespaces": [{ "id": 1, "size": 4096 }] },
+        { "model": "nvme", "address": "0000:02:00.0", "nqn": "nqn.a_b", "namespaces": [{ "id": 1, "size": 4096 }] }
+        """)]
+    [InlineData(
+        """
+        { "model": "nvme", "address": "0000:01:00.0", "nqn": "nqn.a",
+          "namespaces": [{ "id": 1, "size": 4096, "file": "x" }, { "id": 2, "size": 4096, "file": "./x" }] }
+        """)]
+    public async Task Two_namespaces_never_share_their_blocks(string models)
+    {
+        var directory = Directory.CreateTempSubdirectory("vfio-test-");
+        try
+        {
+            var definition = TopologyDefinition.Parse($$"""{ "models": [{{models}}] }""", "test.json");
+            await using var topology = new SimulatedTopology(definition, new() { StorageDirectory = directory.FullName });
+            var failure = await Assert.ThrowsAsync<VfioException>(async () => await topology.DiscoverAsync(TestContext.Current.CancellationToken));
+            Assert.Equal(Errno.EEXIST, failure.Error);
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_backing_file_that_is_no_path_is_refused_in_words()
+    {
+        var definition = TopologyDefinition.Parse(
+            """
+            { "models": [{ "model": "nvme", "address": "0000:01:00.0", "nqn": "nqn.a",
+              "namespaces": [{ "id": 1, "size": 4096, "file": "a\u0000b" }] }] }
+            """, "test.json");
+        await using var topology = new SimulatedTopology(definition);
+        var failure = await Assert.ThrowsAsync<VfioException>(async () => await topology.DiscoverAsync(TestContext.Current.CancellationToken));
+        Assert.Contains("backing file", failure.Message, StringComparison.Ordinal);
+    }
 }

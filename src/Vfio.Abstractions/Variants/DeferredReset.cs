@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace Vfio;
 
 /// <summary>
@@ -22,9 +24,10 @@ public sealed class DeferredReset
     /// <param name="cancellationToken">Gives up.</param>
     public Task EnterAsync(CancellationToken cancellationToken) => _state.WaitAsync(cancellationToken);
 
-    /// <summary>Releases the state, carrying out a reset that came in the meantime.</summary>
+    /// <summary>Releases the state, carrying out a reset that came in the meantime. What that throws is thrown on, with the state released.</summary>
     public void Exit()
     {
+        ExceptionDispatchInfo? fault = null;
         while (true)
         {
             lock (_resetLock)
@@ -33,14 +36,24 @@ public sealed class DeferredReset
                 {
                     // Released inside the lock: a reset that comes now finds the state free and applies itself.
                     _state.Release();
-                    return;
+                    break;
                 }
 
                 _pending = false;
             }
 
-            _applyReset();
+            try
+            {
+                _applyReset();
+            }
+            catch (Exception e)
+            {
+                // A state that nobody could take any more would keep the device from being closed.
+                fault = ExceptionDispatchInfo.Capture(e);
+            }
         }
+
+        fault?.Throw();
     }
 
     /// <summary>The device was reset: applies it now if the state is free, and otherwise leaves it to whoever holds the state.</summary>

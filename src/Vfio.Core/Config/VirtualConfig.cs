@@ -56,7 +56,8 @@ internal sealed class VirtualConfig(IPciFunction function, ConfigMap map, Shadow
             gate.EnterShared();
             try
             {
-                function.WriteConfig(at, width, value);
+                if (!gate.IsOver)
+                    function.WriteConfig(at, width, value);
             }
             finally
             {
@@ -84,6 +85,8 @@ internal sealed class VirtualConfig(IPciFunction function, ConfigMap map, Shadow
         gate.EnterShared();
         try
         {
+            if (gate.IsOver)
+                return;
             // Two writers of one register must not lose each other's bits.
             lock (shadow.Changing)
                 function.WriteConfig(at, width, (function.ReadConfig(at, width) & ~mask) | (value & mask));

@@ -75,9 +75,17 @@ internal sealed class InterruptController
         }
     }
 
-    /// <summary>The guest wrote Interrupt Disable.</summary>
-    public void SetIntxDisabled(bool disabled)
+    /// <summary>Interrupt Disable was written.</summary>
+    /// <param name="disabled">The bit.</param>
+    /// <param name="alone">The caller holds the access gate alone, as a variant's hook does: whoever is setting interrupts up may be waiting for the gate.</param>
+    public void SetIntxDisabled(bool disabled, bool alone)
     {
+        if (alone)
+        {
+            _intx.SetDisabled(disabled, _writeIntxDisable);
+            return;
+        }
+
         lock (_setUp)
             _intx.SetDisabled(disabled, _writeIntxDisable);
     }

@@ -141,7 +141,7 @@ internal sealed class RegionTable
 
     // What is answered without the device is answered whether or not it decodes, as in the kernel.
     private bool Answers(FunctionBar bar, ulong offset, int count)
-        => !bar.IsMemory || _memoryEnabled() || bar.IsExcluded(offset, count);
+        => (!bar.IsMemory && !_gate.IsOver) || _memoryEnabled() || bar.IsExcluded(offset, count);
 
     private VfioResult<int> ReadRom(ulong offset, Span<byte> destination)
     {

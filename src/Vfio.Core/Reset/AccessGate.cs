@@ -16,6 +16,17 @@ internal sealed class AccessGate
     // The sign bit: somebody holds the gate alone, or waits to. The rest: how many share it.
     private int _state;
     private int _owner;
+    private volatile bool _isOver;
+
+    /// <summary>
+    /// The device is closed: an access that was waiting, and passes only now, must touch nothing, because the function may be another client's. Set while the
+    /// gate is held alone.
+    /// </summary>
+    public bool IsOver
+    {
+        get => _isOver;
+        set => _isOver = value;
+    }
 
     /// <summary>Begins an access.</summary>
     public void EnterShared()

@@ -48,7 +48,7 @@ internal sealed class CrankThread : IDisposable
                 continue;
             }
 
-            if (!_crank.Arm() || _stop)
+            if (!_crank.TryArm() || _stop)
                 continue;
             var asleep = Stopwatch.GetTimestamp();
             _wake.Wait();
@@ -65,6 +65,19 @@ internal static class CrankTurn
         try
         {
             return crank.Poll();
+        }
+        catch (Exception e)
+        {
+            crank.Fault(e);
+            return false;
+        }
+    }
+
+    internal static bool TryArm(this ICrank crank)
+    {
+        try
+        {
+            return crank.Arm();
         }
         catch (Exception e)
         {

@@ -37,8 +37,14 @@ internal sealed class CommandLoop(NvmeController controller, FunctionDma dma, Pr
 
         var next = queue.Head + count;
         queue.Head = next == queue.Size ? 0 : next;
+        // An abort completes another command besides: not in the slots of those that were fetched with it.
+        queue.Completion.Reserved += count;
         foreach (ref readonly var entry in entries)
+        {
             Execute(queue, entry);
+            queue.Completion.Reserved--;
+        }
+
         completions.Announce();
         return true;
     }

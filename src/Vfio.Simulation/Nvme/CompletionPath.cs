@@ -80,6 +80,9 @@ internal sealed class CompletionPath(FunctionDma dma, FunctionInterrupts interru
         {
             var (queue, entry) = _held.Dequeue();
             queue.Reserved--;
+            // The memory of a queue that was deleted is the host's again.
+            if (IsGone(queue))
+                continue;
             Post(queue, entry);
             posted = true;
         }
@@ -97,6 +100,12 @@ internal sealed class CompletionPath(FunctionDma dma, FunctionInterrupts interru
         for (var i = _unannounced.Count - 1; i >= 0; i--)
         {
             var queue = _unannounced[i];
+            if (IsGone(queue))
+            {
+                _unannounced.RemoveAt(i);
+                continue;
+            }
+
             if (!now && CanWait(queue))
                 continue;
             _unannounced.RemoveAt(i);
@@ -139,6 +148,9 @@ internal sealed class CompletionPath(FunctionDma dma, FunctionInterrupts interru
         queue.UnannouncedSince = queue.LastAdded;
         _unannounced.Add(queue);
     }
+
+    // Another may have its id, and its doorbell, by now.
+    private bool IsGone(CompletionQueue queue) => queues.Completion(queue.Id) != queue;
 
     private bool CanWait(CompletionQueue queue)
     {

@@ -51,6 +51,8 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
     internal NvmeController(ControllerParts parts)
     {
         _parts = parts;
+        parts.Dma.Resumed = Wake;
+        parts.Interrupts.Switched = Wake;
         _registers = new();
         _doorbells = new(parts.MappedDoorbells);
         _window = new(_registers, _doorbells, parts.Layout, parts.Interrupts);
@@ -137,7 +139,12 @@ internal sealed class NvmeController : IFunctionDevice, ICrank
         var worked = _requests.Run();
         worked |= ApplyRegisters();
         if (!_running || !Dma.IsEnabled)
+        {
+            // Nothing more is about to come, and in poll mode nobody asks before a sleep.
+            _completions.Announce(now: true);
             return worked;
+        }
+
         Queues.LookForStrays();
         worked |= _completions.Retry() | _completions.FinishDeferred();
         foreach (var queue in Queues.Active)

@@ -23,6 +23,9 @@ internal sealed class FunctionDma
         set => _busMaster = value;
     }
 
+    /// <summary>Told when a halt is over: what came in the meantime was not acted upon.</summary>
+    internal Action? Resumed { get; set; }
+
     internal bool TryAcquire(ulong iova, ulong length, DmaAccess access, out DmaSegment segment)
     {
         segment = default;
@@ -67,6 +70,7 @@ internal sealed class FunctionDma
         finally
         {
             Interlocked.Decrement(ref _halts);
+            Resumed?.Invoke();
         }
     }
 

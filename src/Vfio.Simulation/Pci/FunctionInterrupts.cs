@@ -56,6 +56,9 @@ internal sealed class FunctionInterrupts : IInterruptLines
         _ => 0,
     };
 
+    /// <summary>Told when messages take over from the pin, or the pin from messages.</summary>
+    internal Action? Switched { get; set; }
+
     public VfioResult<int> Enable(IrqIndex index, int vectors)
     {
         Action? raise = null;
@@ -75,6 +78,8 @@ internal sealed class FunctionInterrupts : IInterruptLines
         }
 
         raise?.Invoke();
+        if (index == IrqIndex.Msix)
+            Switched?.Invoke();
         return vectors;
     }
 
@@ -90,6 +95,9 @@ internal sealed class FunctionInterrupts : IInterruptLines
             _table.Reset();
             _config.Set(_msixControl, Capabilities.Msix.Enable, 0);
         }
+
+        if (index == IrqIndex.Msix)
+            Switched?.Invoke();
     }
 
     public VfioResult SetTrigger(IrqIndex index, int vector, SafeFileHandle? eventFd)

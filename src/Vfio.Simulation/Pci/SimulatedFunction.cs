@@ -34,6 +34,7 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
     private readonly FunctionDescription _description;
     private readonly SemaphoreSlim _resets = new(1);
     private readonly ConfigSpace _config;
+    private readonly Lock _mastering = new();
     private int _pendingResets;
 
     internal SimulatedFunction(FunctionDescription description, IFunctionDevice device, FunctionDma dma)
@@ -140,7 +141,9 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
 
     private void UpdateBusMaster()
     {
-        Dma.BusMaster = PowerState == 0 && (_config.Read(ConfigOffset.Command, 2) & ConfigOffset.CommandBusMaster) != 0;
+        // Whoever looks last at the registers has the last word.
+        lock (_mastering)
+            Dma.BusMaster = PowerState == 0 && (_config.Read(ConfigOffset.Command, 2) & ConfigOffset.CommandBusMaster) != 0;
         Device.Wake();
     }
 

@@ -86,4 +86,23 @@ public sealed class DeferredResetTests
             stale++;
         Assert.Equal(0, stale);
     }
+
+    [Fact]
+    public async Task A_variant_that_throws_does_not_keep_the_state()
+    {
+        var applied = 0;
+        var state = new DeferredReset(() =>
+        {
+            applied++;
+            throw new InvalidOperationException("the variant is at fault");
+        });
+
+        Assert.Throws<InvalidOperationException>(state.OnResetDone);
+        await state.EnterAsync(Cancellation).WaitAsync(TimeSpan.FromSeconds(1), Cancellation);
+        state.OnResetDone();
+        Assert.Throws<InvalidOperationException>(state.Exit);
+        Assert.Equal(2, applied);
+        await state.EnterAsync(Cancellation).WaitAsync(TimeSpan.FromSeconds(1), Cancellation);
+        state.Exit();
+    }
 }

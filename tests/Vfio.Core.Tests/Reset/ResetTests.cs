@@ -278,4 +278,36 @@ public sealed class ResetTests
             Waiting.Dispose();
         }
     }
+
+    [Fact]
+    public async Task A_hook_writes_COMMAND_while_interrupts_are_being_set_up()
+    {
+        var hardware = new Hardware();
+        hardware.Msix(4, 0, 0x800);
+        var function = new ScriptedFunction(hardware.Bytes);
+        function.Bars[0] = new ScriptedBar(4096);
+        function.Lines.Msix = 4;
+        await using var device = await OpenDevice.Open(function);
+        using var enabling = new ManualResetEventSlim();
+        function.Lines.OnEnable = enabling.Set;
+        Task<VfioResult<int>>? setUp = null;
+        device.OnDone = _ =>
+        {
+            setUp = Task.Run(() => device.SetIrqs(new()
+            {
+                Index = (uint)IrqIndex.Msix,
+                Count = 1,
+                Flags = IrqSetFlags.DataEventFd | IrqSetFlags.ActionTrigger,
+                EventFds = new SafeFileHandle?[] { EventFd.Create() },
+            }), Cancellation);
+            enabling.Wait(TimeSpan.FromSeconds(10), Cancellation);
+            device.WriteConfig(4, 2, 0x0402);
+        };
+
+        var reset = Task.Run(async () => await device.ResetAsync(ResetCause.DeviceReset, Cancellation), Cancellation);
+        Assert.True((await reset.WaitAsync(TimeSpan.FromSeconds(5), Cancellation)).IsSuccess);
+        Assert.Equal(0, (await setUp!.WaitAsync(TimeSpan.FromSeconds(5), Cancellation)).Value);
+        device.OnDone = null;
+        Assert.NotEqual(0u, device.ReadConfig(4, 2) & 0x400);
+    }
 }

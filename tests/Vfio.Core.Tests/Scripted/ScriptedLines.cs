@@ -22,6 +22,9 @@ internal sealed class ScriptedLines : IInterruptLines
 
     public bool DynamicMsix { get; set; } = true;
 
+    /// <summary>Runs when vectors have been enabled.</summary>
+    public Action? OnEnable { get; set; }
+
     public IrqIndex? Enabled { get; private set; }
 
     public int EnabledVectors { get; private set; }
@@ -36,6 +39,7 @@ internal sealed class ScriptedLines : IInterruptLines
             return Math.Min(Count(index), Obtainable);
         Enabled = index;
         EnabledVectors = vectors;
+        OnEnable?.Invoke();
         return vectors;
     }
 

@@ -23,7 +23,7 @@ internal sealed class HeaderTrap : ConfigTrap
         else
             WriteDefault(at, width, value);
         if (at is Command or Command + 1)
-            Context.Interrupts.SetIntxDisabled((Shadow.Read(Command, 2) & CommandIntxDisable) != 0);
+            Context.Interrupts.SetIntxDisabled((Shadow.Read(Command, 2) & CommandIntxDisable) != 0, Context.Gate.IsOwner);
         if (at is >= Bar0 and < BarEnd or >= Rom and < RomEnd)
         {
             lock (Shadow.Changing)
@@ -36,7 +36,7 @@ internal sealed class HeaderTrap : ConfigTrap
         var entered = Context.Gate.EnterAlone();
         try
         {
-            if (WasReset(value))
+            if (!Context.Gate.IsOver && WasReset(value))
                 _bars.RestoreHardware();
             WriteDefault(Command, width, value);
             lock (Shadow.Changing)

@@ -13,7 +13,8 @@ internal sealed class PowerManagementTrap(TrapContext context, ConfigBlock block
         var entered = Context.Gate.EnterAlone();
         try
         {
-            Context.Power.Set((int)(value & Pm.StateMask));
+            if (!Context.Gate.IsOver)
+                Context.Power.Set((int)(value & Pm.StateMask));
         }
         finally
         {

@@ -21,6 +21,8 @@ internal sealed record TrapContext(
         var entered = Gate.EnterAlone(CancelTransfers);
         try
         {
+            if (Gate.IsOver)
+                return;
             // A configuration write is synchronous for whoever makes it, on every bus there is.
             Reset.RunAsync(cause, CancellationToken.None).AsTask().GetAwaiter().GetResult();
         }

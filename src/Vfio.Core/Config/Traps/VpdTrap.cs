@@ -97,7 +97,8 @@ internal sealed class VpdTrap(TrapContext context, ConfigBlock block) : ConfigTr
         Context.Gate.EnterShared();
         try
         {
-            Function.WriteConfig(at, width, value);
+            if (!Context.Gate.IsOver)
+                Function.WriteConfig(at, width, value);
         }
         finally
         {
