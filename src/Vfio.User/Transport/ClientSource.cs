@@ -22,8 +22,12 @@ internal abstract class ClientSource : IDisposable
             return SocketPath.Listen(path);
         var socket = endpoint.Socket!;
         var name = endpoint.ToString();
-        if (SocketOption.Get(socket, Libc.SO_DOMAIN, name) != Libc.AF_UNIX || SocketOption.Get(socket, Libc.SO_TYPE, name) != Libc.SOCK_STREAM)
+        if (SocketOption.Get(socket, Libc.SO_DOMAIN, name) != Libc.AF_UNIX
+            || SocketOption.Get(socket, Libc.SO_TYPE, name) != Libc.SOCK_STREAM)
+        {
             throw new VfioException(Errno.EINVAL, $"{name} is no unix stream socket");
+        }
+
         return SocketOption.Get(socket, Libc.SO_ACCEPTCONN, name) != 0 ? new ListeningSocket(socket, null) : new ConnectedSocket(socket);
     }
 
