@@ -67,7 +67,8 @@ public sealed partial class ServeTests : IDisposable
 
         // Opens once the tool waits there for what never comes.
         using var writer = await Task.Run(
-            () => File.OpenHandle(Socket("fifo"), FileMode.Open, FileAccess.Write, FileShare.ReadWrite), TestContext.Current.CancellationToken)
+            () => File.OpenHandle(Socket("fifo"), FileMode.Open, FileAccess.Write, FileShare.ReadWrite),
+            TestContext.Current.CancellationToken)
             .WaitAsync(Patience, TestContext.Current.CancellationToken);
         Assert.Equal(0, kill(tool.Id, Sigint));
         Assert.Equal(0, kill(tool.Id, Sigterm));
@@ -81,7 +82,8 @@ public sealed partial class ServeTests : IDisposable
         var tool = Start(["serve", "00.1", "--socket-path", Socket("a"), "--ready-fd", "0"], closedInput: true);
         await tool.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
         Assert.Equal(1, tool.ExitCode);
-        Assert.Contains("vfio: --ready-fd cannot be written: ", await tool.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        var error = await tool.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        Assert.Contains("vfio: --ready-fd cannot be written: ", error, StringComparison.Ordinal);
     }
 
     [Fact]

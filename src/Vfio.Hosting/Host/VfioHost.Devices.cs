@@ -99,7 +99,7 @@ internal sealed partial class VfioHost
             LogLost(served.Driver, limit.TotalSeconds);
     }
 
-    [LoggerMessage(3201, LogLevel.Error, "Driver {Driver} did not return from its device within {Seconds} s: the thread that serves it is lost")]
+    [LoggerMessage(3201, LogLevel.Error, "Driver {Driver} did not return within {Seconds} s: the thread that serves its device is lost")]
     private partial void LogLost(string driver, double seconds);
 
     private async ValueTask CloseAsync(HostedFunction hosted, BoundDevice bound, OpenedDevice opened, bool ownsMemory)

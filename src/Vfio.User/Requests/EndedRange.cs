@@ -4,7 +4,9 @@ using Vfio.User.Wire;
 
 namespace Vfio.User.Requests;
 
-/// <summary>The addresses that a command of the client takes away: a client that waits for it may answer nothing about them before.</summary>
+/// <summary>
+/// The addresses that a command of the client takes away: a client that waits for it may answer nothing about them before.
+/// </summary>
 /// <param name="First">First address.</param>
 /// <param name="Last">Last address.</param>
 internal readonly record struct EndedRange(ulong First, ulong Last)

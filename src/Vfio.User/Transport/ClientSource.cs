@@ -21,9 +21,14 @@ internal abstract class ClientSource : IDisposable
         if (endpoint.SocketPath is { } path)
             return SocketPath.Listen(path);
         var socket = endpoint.Socket!;
-        if (SocketOption.Get(socket, Libc.SO_DOMAIN) != Libc.AF_UNIX || SocketOption.Get(socket, Libc.SO_TYPE) != Libc.SOCK_STREAM)
-            throw new VfioException(Errno.EINVAL, $"{endpoint} is no unix stream socket");
-        return SocketOption.Get(socket, Libc.SO_ACCEPTCONN) != 0 ? new ListeningSocket(socket, null) : new ConnectedSocket(socket);
+        var name = endpoint.ToString();
+        if (SocketOption.Get(socket, Libc.SO_DOMAIN, name) != Libc.AF_UNIX
+            || SocketOption.Get(socket, Libc.SO_TYPE, name) != Libc.SOCK_STREAM)
+        {
+            throw new VfioException(Errno.EINVAL, $"{name} is no unix stream socket");
+        }
+
+        return SocketOption.Get(socket, Libc.SO_ACCEPTCONN, name) != 0 ? new ListeningSocket(socket, null) : new ConnectedSocket(socket);
     }
 
     private sealed class ConnectedSocket(SafeFileHandle socket) : ClientSource
@@ -44,11 +49,11 @@ internal abstract class ClientSource : IDisposable
 internal static unsafe class SocketOption
 {
     /// <exception cref="VfioException">It is no socket.</exception>
-    public static int Get(SafeFileHandle socket, int option)
+    public static int Get(SafeFileHandle socket, int option, string name)
     {
         int value;
         var length = (uint)sizeof(int);
         return Libc.getsockopt(socket, Libc.SOL_SOCKET, option, &value, &length) == 0
-            ? value : throw VfioException.FromLibc("getsockopt: not a socket");
+            ? value : throw VfioException.FromLibc($"{name} is no unix stream socket");
     }
 }
