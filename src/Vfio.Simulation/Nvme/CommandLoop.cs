@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vfio.Simulation.Nvme.Admin;
+using Vfio.Simulation.Nvme.Io;
 using Vfio.Simulation.Nvme.Layout;
 using Vfio.Simulation.Nvme.Queues;
 using Vfio.Simulation.Nvme.Transfer;
@@ -59,6 +60,9 @@ internal sealed class CommandLoop(NvmeController controller, FunctionDma dma, Pr
         }
         else
         {
+            // What may take long keeps no interrupt back.
+            if (!IoCommands.IsTransfer(entry))
+                completions.Announce(now: true);
             result = controller.Io.Execute(entry, controller.PageShift);
         }
 

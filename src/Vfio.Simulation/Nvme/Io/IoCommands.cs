@@ -39,6 +39,10 @@ internal sealed unsafe class IoCommands(PrpTransfer transfer, HealthInformation 
     /// <summary>Whether every write is to be durable before it completes: the host has turned the volatile write cache off.</summary>
     internal bool WriteThrough { get; set; }
 
+    /// <summary>Whether a command only moves data: a read, or a write that need not be durable.</summary>
+    internal static bool IsTransfer(in SubmissionEntry entry)
+        => (IoOpcode)entry.Opcode is IoOpcode.Read or IoOpcode.Write && (entry.Cdw12 & ForceUnitAccess) == 0;
+
     /// <summary>An opcode's entry in the log of supported commands; 0 for one that is not supported.</summary>
     internal static uint Effects(IoOpcode opcode) => opcode switch
     {
