@@ -3,7 +3,10 @@ using Vfio.Core;
 
 namespace Vfio.Benchmarks;
 
-/// <summary>One access of 4 bytes, from an embedding host through a variant's override and the core, beside the same access made straight to the function.</summary>
+/// <summary>
+/// One access of 4 bytes, from an embedding host through a variant's override and the core, beside the same access made straight to the
+/// function.
+/// </summary>
 public class AccessInProcess
 {
     private readonly byte[] _bytes = new byte[4];

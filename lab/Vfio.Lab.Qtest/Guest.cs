@@ -79,7 +79,9 @@ internal sealed class Guest : IAsyncDisposable
     internal async Task<uint> ArrivedAsync(int vector)
         => Convert.ToUInt32(await Machine.CommandAsync($"readl 0x{MessageAddress + (ulong)(vector * 4):x}"), 16);
 
-    /// <summary>Waits until a vector's message has arrived: QEMU's main loop takes it from the eventfd between two of our commands.</summary>
+    /// <summary>
+    /// Waits until a vector's message has arrived: QEMU's main loop takes it from the eventfd between two of our commands.
+    /// </summary>
     internal async Task WaitForMessageAsync(int vector)
     {
         const int Tries = 100_000;

@@ -4,8 +4,8 @@ using Vfio.Core;
 namespace Vfio.Lab.Qtest;
 
 /// <summary>
-/// A variant that gives the matrix function an I/O BAR it does not have, and hides its MSI-X capability: QEMU 11.1 aborts when a device with MSI-X is
-/// unplugged, and this one is for unplugging.
+/// A variant that gives the matrix function an I/O BAR it does not have, and hides its MSI-X capability: QEMU 11.1 aborts when a device
+/// with MSI-X is unplugged, and this one is for unplugging.
 /// </summary>
 internal sealed class IoBarVariant(IVfioPciCore core) : VfioPciDevice(core)
 {

@@ -6,8 +6,8 @@ using Vfio.Simulation.Pci;
 namespace Vfio.Lab.Qtest;
 
 /// <summary>
-/// A device that does nothing but show what reaches it: scratch registers, a register that keeps its writer waiting, one that raises a vector, a copy
-/// engine between guest memory and its own, and a memory BAR of which two pages may be mapped.
+/// A device that does nothing but show what reaches it: scratch registers, a register that keeps its writer waiting, one that raises a
+/// vector, a copy engine between guest memory and its own, and a memory BAR of which two pages may be mapped.
 /// </summary>
 internal sealed class MatrixDevice : IFunctionDevice, IDisposable
 {

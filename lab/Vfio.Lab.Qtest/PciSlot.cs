@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Vfio.Lab.Qtest;
 
-/// <summary>A PCI device of a machine as its processor reaches it: configuration by ports CF8h and CFCh, BARs by memory and port accesses.</summary>
+/// <summary>
+/// A PCI device of a machine as its processor reaches it: configuration by ports CF8h and CFCh, BARs by memory and port accesses.
+/// </summary>
 internal sealed class PciSlot(QemuMachine machine, int slot)
 {
     /// <summary>Where the firmware that is not there would have put the BARs.</summary>

@@ -4,7 +4,9 @@ using System.Text;
 
 namespace Vfio.Lab.Qtest;
 
-/// <summary>A QEMU with the qtest accelerator: no guest runs, and the test plays the processor over QEMU's standard input and output.</summary>
+/// <summary>
+/// A QEMU with the qtest accelerator: no guest runs, and the test plays the processor over QEMU's standard input and output.
+/// </summary>
 internal sealed class QemuMachine : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);

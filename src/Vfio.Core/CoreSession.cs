@@ -10,8 +10,8 @@ namespace Vfio.Core;
 
 /// <summary>Everything that an open device has; gone when it is closed.</summary>
 /// <remarks>
-/// Order of the locks: interrupt set-up, then the access gate, then the virtual configuration space's, then the INTx line's. The first is never taken
-/// inside the second, and the function is never called inside the last.
+/// Order of the locks: interrupt set-up, then the access gate, then the virtual configuration space's, then the INTx line's. The first is
+/// never taken inside the second, and the function is never called inside the last.
 /// </remarks>
 internal sealed class CoreSession
 {

@@ -4,7 +4,9 @@ using Vfio.Core.Features;
 
 namespace Vfio.Core;
 
-/// <summary>The kernel's vfio-pci-core over a raw function: virtual configuration space, regions, interrupts, reset and features. Thread-safe.</summary>
+/// <summary>
+/// The kernel's vfio-pci-core over a raw function: virtual configuration space, regions, interrupts, reset and features. Thread-safe.
+/// </summary>
 /// <remarks>
 /// While the device is closed every request is answered with EINVAL, as the kernel answers one that comes before access was granted.
 /// A guest's FLR is carried out inside its configuration write: that write returns when the function is back.
@@ -49,8 +51,8 @@ public sealed class VfioPciCore : IVfioPciCore
     }
 
     /// <summary>
-    /// The token that a client of this PF set (VFIO_DEVICE_FEATURE_PCI_VF_TOKEN); null if none did. It outlives the client. The core of a VF does not know
-    /// it: whoever opens VFs for others compares.
+    /// The token that a client of this PF set (VFIO_DEVICE_FEATURE_PCI_VF_TOKEN); null if none did. It outlives the client. The core of a
+    /// VF does not know it: whoever opens VFs for others compares.
     /// </summary>
     public Guid? VfToken => _token.Value;
 

@@ -3,11 +3,13 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Vfio.Native;
 
-/// <summary>Signals and consumes eventfds that somebody else may have created: never blocks, whatever flags they carry. Thread-safe.</summary>
+/// <summary>
+/// Signals and consumes eventfds that somebody else may have created: never blocks, whatever flags they carry. Thread-safe.
+/// </summary>
 /// <remarks>
-/// Whether an eventfd blocks is a property of the description that both processes share, so it is not ours to change. Instead a full counter is found
-/// by <c>poll</c> before the write. (Only a peer that holds the counter one short of full, and fills it between the two calls, could make a write wait;
-/// it waits until that peer reads.)
+/// Whether an eventfd blocks is a property of the description that both processes share, so it is not ours to change. Instead a full
+/// counter is found by <c>poll</c> before the write. (Only a peer that holds the counter one short of full, and fills it between the two
+/// calls, could make a write wait; it waits until that peer reads.)
 /// </remarks>
 public static unsafe class EventFd
 {
@@ -17,7 +19,9 @@ public static unsafe class EventFd
     /// <returns>The eventfd; invalid if the process has no descriptor left.</returns>
     public static SafeFileHandle Create() => Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
 
-    /// <summary>Adds 1. Does nothing where the counter is full, as the kernel's <c>eventfd_signal</c>: its reader has been told already.</summary>
+    /// <summary>
+    /// Adds 1. Does nothing where the counter is full, as the kernel's <c>eventfd_signal</c>: its reader has been told already.
+    /// </summary>
     /// <param name="eventFd">The eventfd; the caller keeps it open during the call.</param>
     /// <returns>Whether the counter was changed, or is full; false if this is no eventfd to write to.</returns>
     public static bool Signal(SafeFileHandle eventFd)

@@ -3,11 +3,12 @@ using System.Runtime.CompilerServices;
 namespace Vfio.Native;
 
 /// <summary>
-/// Register accesses of an exact width: one call is one naturally aligned load or store of that width, never merged, split, narrowed or removed.
+/// Register accesses of an exact width: one call is one naturally aligned load or store of that width, never merged, split, narrowed or
+/// removed.
 /// </summary>
 /// <remarks>
-/// The JIT narrows a masked <c>Volatile.Read</c>, fuses a read with the write after it, and deletes one whose result is dropped. A call that
-/// it may not inline is the only form that it leaves alone. The pointer must be aligned to the width; it is not checked.
+/// The JIT narrows a masked <c>Volatile.Read</c>, fuses a read with the write after it, and deletes one whose result is dropped. A call
+/// that it may not inline is the only form that it leaves alone. The pointer must be aligned to the width; it is not checked.
 /// </remarks>
 public static unsafe class Mmio
 {

@@ -3,7 +3,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Vfio.Native.Tests;
 
-/// <summary>An access that were wider than asked would touch the page behind the mapping, which kills the process; so these run at its very end.</summary>
+/// <summary>
+/// An access that were wider than asked would touch the page behind the mapping, which kills the process; so these run at its very end.
+/// </summary>
 public sealed unsafe class MmioTests : IDisposable
 {
     private const int Page = 4096;

@@ -1,22 +1,26 @@
 namespace Vfio;
 
 /// <summary>
-/// vfio-pci-core as a library: what a variant's override calls where the kernel's variant calls <c>vfio_pci_core_*</c>, and its only way down to the
-/// function. Thread-safe like <see cref="VfioDevice"/>.
+/// vfio-pci-core as a library: what a variant's override calls where the kernel's variant calls <c>vfio_pci_core_*</c>, and its only way
+/// down to the function. Thread-safe like <see cref="VfioDevice"/>.
 /// </summary>
 public interface IVfioPciCore
 {
     /// <summary>The function underneath.</summary>
     IPciFunction Function { get; }
 
-    /// <summary>Enables the function: bus mastering off, reset, virtual configuration space built, BARs sized (<c>vfio_pci_core_enable</c>).</summary>
+    /// <summary>
+    /// Enables the function: bus mastering off, reset, virtual configuration space built, BARs sized (<c>vfio_pci_core_enable</c>).
+    /// </summary>
     /// <param name="context">With what the device is opened.</param>
     /// <param name="hooks">Whom to tell of resets, from now to the end of <see cref="CloseAsync"/>.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>EAGAIN: the reset was refused for now. EBUSY: it is enabled. ENODEV: the function does not answer.</returns>
     ValueTask<VfioResult> EnableAsync(VfioOpenContext context, IPciResetHooks hooks, CancellationToken cancellationToken);
 
-    /// <summary>Disables the function: interrupts off, regions dropped, reset, configuration as it was before (<c>vfio_pci_core_close_device</c>).</summary>
+    /// <summary>
+    /// Disables the function: interrupts off, regions dropped, reset, configuration as it was before (<c>vfio_pci_core_close_device</c>).
+    /// </summary>
     /// <param name="cause"><see cref="ResetCause.Close"/> or <see cref="ResetCause.ClientLost"/>.</param>
     ValueTask CloseAsync(ResetCause cause);
 
@@ -69,7 +73,10 @@ public interface IPciResetHooks
     /// <param name="cause">Why.</param>
     void ResetPrepare(ResetCause cause);
 
-    /// <summary>The function has been reset and has its configuration back. Must not wait for a lock under which guest memory or a stream is touched.</summary>
+    /// <summary>
+    /// The function has been reset and has its configuration back. Must not wait for a lock under which guest memory or a stream is
+    /// touched.
+    /// </summary>
     /// <param name="cause">Why.</param>
     void ResetDone(ResetCause cause);
 }

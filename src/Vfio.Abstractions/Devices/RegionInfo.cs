@@ -12,7 +12,9 @@ public sealed record RegionInfo
     /// <summary>What may be done with it.</summary>
     public RegionFlags Flags { get; init; }
 
-    /// <summary>The parts that may be mapped, ascending and page aligned; null if all of it may be. Only with <see cref="RegionFlags.Mmap"/>.</summary>
+    /// <summary>
+    /// The parts that may be mapped, ascending and page aligned; null if all of it may be. Only with <see cref="RegionFlags.Mmap"/>.
+    /// </summary>
     public IReadOnlyList<RegionArea>? SparseAreas { get; init; }
 
     /// <summary>Whether the region holds the MSI-X table and may be mapped all the same (VFIO_REGION_INFO_CAP_MSIX_MAPPABLE).</summary>

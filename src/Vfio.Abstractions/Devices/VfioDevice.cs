@@ -1,12 +1,13 @@
 namespace Vfio;
 
 /// <summary>
-/// A VFIO device: what every front end speaks to, and the kernel's <c>vfio_device_ops</c>. A device with no PCI function under it derives from this
-/// class; a variant of a PCI function from <see cref="VfioPciDevice"/>.
+/// A VFIO device: what every front end speaks to, and the kernel's <c>vfio_device_ops</c>. A device with no PCI function under it derives
+/// from this class; a variant of a PCI function from <see cref="VfioPciDevice"/>.
 /// </summary>
 /// <remarks>
-/// Open and close alternate and are called by one front end at a time. Between them every other member may be called from many threads at once, also
-/// while another thread resets the device. What a client can make fail returns an errno; an exception means that the device is at fault.
+/// Open and close alternate and are called by one front end at a time. Between them every other member may be called from many threads at
+/// once, also while another thread resets the device. What a client can make fail returns an errno; an exception means that the device is
+/// at fault.
 /// </remarks>
 public abstract class VfioDevice
 {
@@ -16,7 +17,9 @@ public abstract class VfioDevice
     /// <returns>EAGAIN: its reset was refused for now. ENODEV: it is gone or not ready. EBUSY: it is open.</returns>
     public abstract ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken);
 
-    /// <summary>Closes the device, whatever it is doing: interrupts, DMA and data streams end before this returns. Does nothing if it is closed.</summary>
+    /// <summary>
+    /// Closes the device, whatever it is doing: interrupts, DMA and data streams end before this returns. Does nothing if it is closed.
+    /// </summary>
     /// <param name="cause"><see cref="ResetCause.Close"/> or <see cref="ResetCause.ClientLost"/>.</param>
     public abstract ValueTask CloseAsync(ResetCause cause);
 
@@ -30,7 +33,9 @@ public abstract class VfioDevice
 
     /// <summary>An IRQ index.</summary>
     /// <param name="index">IRQ index.</param>
-    /// <returns>The index, those without interrupts included; EINVAL past the last, or for errors on a function that is not PCI Express.</returns>
+    /// <returns>
+    /// The index, those without interrupts included; EINVAL past the last, or for errors on a function that is not PCI Express.
+    /// </returns>
     public abstract VfioResult<IrqInfo> GetIrqInfo(int index);
 
     /// <summary>Reads a region. Hot: synchronous, concurrent, allocates nothing.</summary>

@@ -1,8 +1,8 @@
 namespace Vfio;
 
 /// <summary>
-/// A VFIO device over a PCI function. Every member does what the core does; a variant overrides those that differ, and calls <c>base</c> (or another
-/// member of <see cref="Core"/>) where the kernel's variant calls <c>vfio_pci_core_*</c>.
+/// A VFIO device over a PCI function. Every member does what the core does; a variant overrides those that differ, and calls <c>base</c>
+/// (or another member of <see cref="Core"/>) where the kernel's variant calls <c>vfio_pci_core_*</c>.
 /// </summary>
 public class VfioPciDevice : VfioDevice, IPciResetHooks
 {
@@ -61,7 +61,9 @@ public class VfioPciDevice : VfioDevice, IPciResetHooks
     {
     }
 
-    /// <summary>The function has been reset. Must not wait for a lock under which a stream is touched: see <see cref="DeferredReset"/>.</summary>
+    /// <summary>
+    /// The function has been reset. Must not wait for a lock under which a stream is touched: see <see cref="DeferredReset"/>.
+    /// </summary>
     /// <param name="cause">Why.</param>
     protected virtual void ResetDone(ResetCause cause)
     {

@@ -62,7 +62,9 @@ public unsafe class DmaMap : DmaHold
     {
     }
 
-    /// <summary>Called when the range is about to be unmapped, before the wait for its holders: ends transfers that would never end by themselves.</summary>
+    /// <summary>
+    /// Called when the range is about to be unmapped, before the wait for its holders: ends transfers that would never end by themselves.
+    /// </summary>
     protected virtual void OnUnmapping()
     {
     }

@@ -1,6 +1,8 @@
 namespace Vfio;
 
-/// <summary>Guest memory that a device holds for the time of one transfer. Copying the value does not copy the hold: release it once.</summary>
+/// <summary>
+/// Guest memory that a device holds for the time of one transfer. Copying the value does not copy the hold: release it once.
+/// </summary>
 public readonly unsafe struct DmaSegment : IDisposable
 {
     private readonly DmaHold? _hold;

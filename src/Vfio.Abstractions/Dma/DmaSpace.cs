@@ -1,7 +1,8 @@
 namespace Vfio;
 
 /// <summary>
-/// A DMA space over a table of maps that map and unmap replace as a whole, so that lookups take no lock. What front ends build on. Thread-safe.
+/// A DMA space over a table of maps that map and unmap replace as a whole, so that lookups take no lock. What front ends build on.
+/// Thread-safe.
 /// </summary>
 public class DmaSpace : IDmaSpace
 {

@@ -1,6 +1,8 @@
 namespace Vfio;
 
-/// <summary>The memory that a function's DMA reaches: what the client has mapped, by I/O virtual address. Thread-safe; lookups take no lock.</summary>
+/// <summary>
+/// The memory that a function's DMA reaches: what the client has mapped, by I/O virtual address. Thread-safe; lookups take no lock.
+/// </summary>
 public interface IDmaSpace
 {
     /// <summary>Takes hold of memory that is mapped into this process, without copying.</summary>
@@ -8,7 +10,9 @@ public interface IDmaSpace
     /// <param name="length">Bytes; the range must lie inside one map.</param>
     /// <param name="access">What the device will do with it; a write is noted in the dirty log when the segment is released.</param>
     /// <param name="segment">The memory. Release it soon: an unmap of the range waits for that.</param>
-    /// <returns>False if the range is not mapped with that access, crosses maps, or can only be reached by messages: use the copying calls.</returns>
+    /// <returns>
+    /// False if the range is not mapped with that access, crosses maps, or can only be reached by messages: use the copying calls.
+    /// </returns>
     bool TryAcquire(ulong iova, ulong length, DmaAccess access, out DmaSegment segment);
 
     /// <summary>The device reads guest memory, across maps, by message where there is no other way. May block on the client.</summary>
@@ -24,8 +28,8 @@ public interface IDmaSpace
     VfioResult Write(ulong iova, ReadOnlySpan<byte> source);
 
     /// <summary>
-    /// Fails every transfer that now waits for the other side with ECANCELED. A function that is reset calls this before it waits for its own work to
-    /// end, because the other side may be waiting for the reset.
+    /// Fails every transfer that now waits for the other side with ECANCELED. A function that is reset calls this before it waits for its
+    /// own work to end, because the other side may be waiting for the reset.
     /// </summary>
     void CancelTransfers();
 }

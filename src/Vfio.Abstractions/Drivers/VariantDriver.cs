@@ -2,7 +2,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Vfio;
 
-/// <summary>What a vendor writes: a driver that recognizes functions and puts a device object of its own over each. One instance serves all of them.</summary>
+/// <summary>
+/// What a vendor writes: a driver that recognizes functions and puts a device object of its own over each. One instance serves all of them.
+/// </summary>
 public abstract class VariantDriver
 {
     /// <summary>The driver's name, as <c>vfio explain</c> shows it and <c>--driver</c> takes it.</summary>

@@ -2,8 +2,8 @@ namespace Vfio;
 
 /// <summary>A PCI function as a back end has it: what the core sits on, and a variant never sees past. Thread-safe.</summary>
 /// <remarks>
-/// A raw function answers like hardware: all of configuration space as the device has it, BARs that decode nothing while COMMAND says so, no virtual
-/// bits. Every access is one aligned access of the asked width.
+/// A raw function answers like hardware: all of configuration space as the device has it, BARs that decode nothing while COMMAND says so,
+/// no virtual bits. Every access is one aligned access of the asked width.
 /// </remarks>
 public interface IPciFunction
 {
@@ -53,9 +53,10 @@ public interface IPciFunction
 
     /// <summary>Resets the function: when it has returned, the function does nothing on behalf of what came before.</summary>
     /// <remarks>
-    /// It first cancels its transfers (<see cref="IDmaSpace.CancelTransfers"/>), because their other side may be waiting for this reset. Registers come
-    /// back at their defaults; saving and restoring configuration is the caller's business. What was set up through <see cref="Interrupts"/> is wiring of
-    /// the host's and survives: an enabled kind stays enabled, with its triggers. Called once the caller has stopped every access of its own.
+    /// It first cancels its transfers (<see cref="IDmaSpace.CancelTransfers"/>), because their other side may be waiting for this reset.
+    /// Registers come back at their defaults; saving and restoring configuration is the caller's business. What was set up through
+    /// <see cref="Interrupts"/> is wiring of the host's and survives: an enabled kind stays enabled, with its triggers. Called once the
+    /// caller has stopped every access of its own.
     /// </remarks>
     /// <param name="method">One of <see cref="ResetMethods"/>.</param>
     /// <param name="cancellationToken">Gives up waiting; the function may then be in any state but running.</param>

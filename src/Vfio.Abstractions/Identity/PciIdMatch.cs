@@ -3,8 +3,13 @@ using System.Text;
 
 namespace Vfio;
 
-/// <summary>One entry of a driver's id table: each field a value or any. Prints and parses the kernel's alias, <c>vfio_pci:v...d...sv...sd...bc...sc...i...</c>.</summary>
-/// <remarks>Source: the kernel's <c>pci_device_id</c> and <c>scripts/mod/file2alias.c</c>; reference order of the seven fields is the alias's.</remarks>
+/// <summary>
+/// One entry of a driver's id table: each field a value or any. Prints and parses the kernel's alias,
+/// <c>vfio_pci:v...d...sv...sd...bc...sc...i...</c>.
+/// </summary>
+/// <remarks>
+/// Source: the kernel's <c>pci_device_id</c> and <c>scripts/mod/file2alias.c</c>; reference order of the seven fields is the alias's.
+/// </remarks>
 public sealed record PciIdMatch
 {
     /// <summary>The alias prefix of entries that match only a function whose driver was chosen for it.</summary>

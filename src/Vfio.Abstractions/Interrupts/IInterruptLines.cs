@@ -18,7 +18,9 @@ public interface IInterruptLines
     /// <returns>The vectors obtained: fewer than asked means none was turned on and so many can be had.</returns>
     VfioResult<int> Enable(IrqIndex index, int vectors);
 
-    /// <summary>Turns a kind off and forgets its triggers; nothing is signalled after it has returned. Does nothing if the kind is off.</summary>
+    /// <summary>
+    /// Turns a kind off and forgets its triggers; nothing is signalled after it has returned. Does nothing if the kind is off.
+    /// </summary>
     /// <param name="index">The kind.</param>
     void Disable(IrqIndex index);
 

@@ -4,8 +4,8 @@ namespace Vfio;
 
 /// <summary>A VFIO_DEVICE_SET_IRQS request, as the front end received it; nothing in it is checked yet.</summary>
 /// <remarks>
-/// The descriptors belong to the front end until <see cref="VfioDevice.SetIrqs"/> is called; from then on the device owns every one of them, and
-/// disposes those that it does not keep, whatever it answers.
+/// The descriptors belong to the front end until <see cref="VfioDevice.SetIrqs"/> is called; from then on the device owns every one of
+/// them, and disposes those that it does not keep, whatever it answers.
 /// </remarks>
 public readonly ref struct IrqSet
 {
@@ -24,7 +24,9 @@ public readonly ref struct IrqSet
     /// <summary>One byte for each sub-index, with <see cref="IrqSetFlags.DataBool"/>.</summary>
     public ReadOnlySpan<byte> Bools { get; init; }
 
-    /// <summary>One eventfd or null (the uAPI's -1) for each sub-index, with <see cref="IrqSetFlags.DataEventFd"/>; empty stands for all null.</summary>
+    /// <summary>
+    /// One eventfd or null (the uAPI's -1) for each sub-index, with <see cref="IrqSetFlags.DataEventFd"/>; empty stands for all null.
+    /// </summary>
     public ReadOnlySpan<SafeFileHandle?> EventFds { get; init; }
 
     /// <summary>Disposes every descriptor of the request: for a device that refuses it.</summary>

@@ -3,9 +3,12 @@ using System.IO.Pipelines;
 namespace Vfio;
 
 /// <summary>
-/// How a variant migrates: it carries out arcs, one legal arc at a time; whoever calls it owns the state and walks the path. Calls do not overlap.
+/// How a variant migrates: it carries out arcs, one legal arc at a time; whoever calls it owns the state and walks the path. Calls do not
+/// overlap.
 /// </summary>
-/// <remarks>Source: <c>struct vfio_migration_ops</c>. A reset in the middle of an arc is the variant's to survive: <see cref="DeferredReset"/>.</remarks>
+/// <remarks>
+/// Source: <c>struct vfio_migration_ops</c>. A reset in the middle of an arc is the variant's to survive: <see cref="DeferredReset"/>.
+/// </remarks>
 public interface IMigration
 {
     /// <summary>What the device can do. Fixed while the device exists.</summary>

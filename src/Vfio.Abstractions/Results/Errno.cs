@@ -1,6 +1,8 @@
 namespace Vfio;
 
-/// <summary>Linux error numbers: the errors that a client, a guest or a stream can cause. Source: the kernel's <c>asm-generic/errno.h</c>.</summary>
+/// <summary>
+/// Linux error numbers: the errors that a client, a guest or a stream can cause. Source: the kernel's <c>asm-generic/errno.h</c>.
+/// </summary>
 public enum Errno
 {
     /// <summary>No error.</summary>

@@ -1,6 +1,8 @@
 namespace Vfio;
 
-/// <summary>Set-up failed, or the library itself is at fault. What a client, a guest or a stream causes is a <see cref="VfioResult"/> instead.</summary>
+/// <summary>
+/// Set-up failed, or the library itself is at fault. What a client, a guest or a stream causes is a <see cref="VfioResult"/> instead.
+/// </summary>
 public sealed class VfioException : Exception
 {
     /// <summary>Creates the exception.</summary>

@@ -1,6 +1,8 @@
 namespace Vfio;
 
-/// <summary>Success, or the errno with which the other side's request was refused. Costs nothing; never stands for a fault of our own.</summary>
+/// <summary>
+/// Success, or the errno with which the other side's request was refused. Costs nothing; never stands for a fault of our own.
+/// </summary>
 /// <param name="Error">The errno; <see cref="Errno.None"/> for success.</param>
 public readonly record struct VfioResult(Errno Error)
 {

@@ -1,6 +1,9 @@
 namespace Vfio;
 
-/// <summary>A region with operations of its own: a device-specific one, or a BAR that the function does not have (<c>vfio_pci_regops</c>). Thread-safe.</summary>
+/// <summary>
+/// A region with operations of its own: a device-specific one, or a BAR that the function does not have (<c>vfio_pci_regops</c>).
+/// Thread-safe.
+/// </summary>
 public abstract class DeviceRegion
 {
     /// <summary>What it is; null where it stands in for a BAR.</summary>

@@ -1,6 +1,9 @@
 namespace Vfio;
 
-/// <summary>A region cut down to its first bytes, over every way in: info, read, write and map. A slice may hide the control half of a BAR from the guest.</summary>
+/// <summary>
+/// A region cut down to its first bytes, over every way in: info, read, write and map. A slice may hide the control half of a BAR from the
+/// guest.
+/// </summary>
 /// <param name="Size">The bytes that stay visible.</param>
 public readonly record struct RegionSlice(ulong Size)
 {

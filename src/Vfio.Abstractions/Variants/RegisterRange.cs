@@ -1,6 +1,8 @@
 namespace Vfio;
 
-/// <summary>Some bytes of a region, and how an access of any offset and length meets them (the kernel's <c>vfio_pci_core_range_intersect_range</c>).</summary>
+/// <summary>
+/// Some bytes of a region, and how an access of any offset and length meets them (the kernel's <c>vfio_pci_core_range_intersect_range</c>).
+/// </summary>
 /// <param name="Offset">First byte.</param>
 /// <param name="Length">Number of bytes.</param>
 public readonly record struct RegisterRange(ulong Offset, int Length)

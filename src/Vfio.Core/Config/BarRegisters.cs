@@ -2,7 +2,10 @@ using static Vfio.Core.Config.HeaderRegisters;
 
 namespace Vfio.Core.Config;
 
-/// <summary>The BAR and ROM registers as a client sees them: values of its own that never reach the hardware, shaped by the BARs that the function has.</summary>
+/// <summary>
+/// The BAR and ROM registers as a client sees them: values of its own that never reach the hardware, shaped by the BARs that the function
+/// has.
+/// </summary>
 /// <remarks>Source: the kernel's <c>vfio_bar_fixup</c> and <c>vfio_bar_restore</c>.</remarks>
 internal sealed class BarRegisters
 {

@@ -4,7 +4,10 @@ using static Vfio.Core.Config.HeaderRegisters;
 
 namespace Vfio.Core.Config;
 
-/// <summary>Builds the map and the virtual configuration space of a function from its own. Source: the kernel's <c>vfio_config_init</c> and what it calls.</summary>
+/// <summary>
+/// Builds the map and the virtual configuration space of a function from its own. Source: the kernel's <c>vfio_config_init</c> and what it
+/// calls.
+/// </summary>
 internal sealed class ConfigMapBuilder
 {
     private const int MaxStandard = 48;

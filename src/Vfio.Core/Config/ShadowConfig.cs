@@ -2,7 +2,10 @@ using System.Buffers.Binary;
 
 namespace Vfio.Core.Config;
 
-/// <summary>The virtual configuration space: the kernel's <c>vconfig</c>. An aligned read takes no lock; changes happen under <see cref="Changing"/>.</summary>
+/// <summary>
+/// The virtual configuration space: the kernel's <c>vconfig</c>. An aligned read takes no lock; changes happen under
+/// <see cref="Changing"/>.
+/// </summary>
 internal sealed class ShadowConfig
 {
     private readonly byte[] _bytes;

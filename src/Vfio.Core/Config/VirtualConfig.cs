@@ -4,10 +4,12 @@ using static Vfio.Core.Config.HeaderRegisters;
 
 namespace Vfio.Core.Config;
 
-/// <summary>What a client reads and writes as configuration space: the kernel's <c>vfio_pci_config_rw</c>. Allocates nothing. Thread-safe.</summary>
+/// <summary>
+/// What a client reads and writes as configuration space: the kernel's <c>vfio_pci_config_rw</c>. Allocates nothing. Thread-safe.
+/// </summary>
 /// <remarks>
-/// A request of any offset and length is cut into naturally aligned pieces of 4, 2 and 1 bytes, each inside one dword and one capability. Unlike
-/// the kernel, which searches backwards for a capability's start, abutting capabilities of one id are told apart.
+/// A request of any offset and length is cut into naturally aligned pieces of 4, 2 and 1 bytes, each inside one dword and one capability.
+/// Unlike the kernel, which searches backwards for a capability's start, abutting capabilities of one id are told apart.
 /// </remarks>
 internal sealed class VirtualConfig(IPciFunction function, ConfigMap map, ShadowConfig shadow, AccessGate gate)
 {

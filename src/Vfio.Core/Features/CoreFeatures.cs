@@ -4,8 +4,8 @@ using Vfio.Core.Config;
 namespace Vfio.Core.Features;
 
 /// <summary>
-/// The VFIO_DEVICE_FEATUREs that the core itself answers. Absence comes before every other check: ENOTTY. Migration and DMA logging are a variant's, and
-/// are not answered here. Source: the kernel's <c>vfio_pci_core_ioctl_feature</c>.
+/// The VFIO_DEVICE_FEATUREs that the core itself answers. Absence comes before every other check: ENOTTY. Migration and DMA logging are a
+/// variant's, and are not answered here. Source: the kernel's <c>vfio_pci_core_ioctl_feature</c>.
 /// </summary>
 internal sealed class CoreFeatures(ConfigMap map, VfToken token)
 {
@@ -22,8 +22,8 @@ internal sealed class CoreFeatures(ConfigMap map, VfToken token)
         _ => Errno.ENOTTY,
     };
 
-    // The uAPI lets the function sleep after this, and lets every access wake it. It never sleeps here, so there is no wake-up to tell of either, and the
-    // descriptor number in the data, which is the client's own, is only checked for being one.
+    // The uAPI lets the function sleep after this, and lets every access wake it. It never sleeps here, so there is no wake-up to tell of
+    // either, and the descriptor number in the data, which is the client's own, is only checked for being one.
     private VfioResult<int> Enter(in FeatureRequest request, ReadOnlySpan<byte> input, int minimum)
     {
         var check = request.Check(FeatureOperation.Set, input.Length, minimum);

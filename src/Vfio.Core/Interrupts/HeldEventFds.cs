@@ -3,7 +3,9 @@ using Vfio.Native;
 
 namespace Vfio.Core.Interrupts;
 
-/// <summary>The eventfds that an open device keeps, counted, because one may serve several vectors. Used under the lock of interrupt set-up.</summary>
+/// <summary>
+/// The eventfds that an open device keeps, counted, because one may serve several vectors. Used under the lock of interrupt set-up.
+/// </summary>
 internal sealed class HeldEventFds
 {
     private readonly Dictionary<SafeFileHandle, int> _uses = [];

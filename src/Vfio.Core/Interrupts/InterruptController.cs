@@ -6,8 +6,8 @@ namespace Vfio.Core.Interrupts;
 
 /// <summary>VFIO_DEVICE_SET_IRQS and VFIO_DEVICE_GET_IRQ_INFO of an open device. Thread-safe.</summary>
 /// <remarks>
-/// Set-up happens under one lock, the kernel's <c>igate</c>. It comes before the access gate and is never taken inside it. Source: the kernel's
-/// <c>vfio_pci_intrs.c</c> and <c>vfio_set_irqs_validate_and_prepare</c>.
+/// Set-up happens under one lock, the kernel's <c>igate</c>. It comes before the access gate and is never taken inside it. Source: the
+/// kernel's <c>vfio_pci_intrs.c</c> and <c>vfio_set_irqs_validate_and_prepare</c>.
 /// </remarks>
 internal sealed class InterruptController
 {
@@ -77,7 +77,9 @@ internal sealed class InterruptController
 
     /// <summary>Interrupt Disable was written.</summary>
     /// <param name="disabled">The bit.</param>
-    /// <param name="alone">The caller holds the access gate alone, as a variant's hook does: whoever is setting interrupts up may be waiting for the gate.</param>
+    /// <param name="alone">
+    /// The caller holds the access gate alone, as a variant's hook does: whoever is setting interrupts up may be waiting for the gate.
+    /// </param>
     public void SetIntxDisabled(bool disabled, bool alone)
     {
         if (alone)

@@ -4,12 +4,13 @@ using Vfio.Native;
 namespace Vfio.Core.Interrupts;
 
 /// <summary>
-/// The level-triggered interrupt: it masks itself when it fires, and fires again on unmask while its line is still asserted. Set-up comes from one thread
-/// at a time; the function asserts, and an eventfd unmasks, from any.
+/// The level-triggered interrupt: it masks itself when it fires, and fires again on unmask while its line is still asserted. Set-up comes
+/// from one thread at a time; the function asserts, and an eventfd unmasks, from any.
 /// </summary>
 /// <remarks>
-/// The lock is the kernel's <c>irqlock</c>: innermost, held for the signal, never while the function is called, because the function calls in here with
-/// locks of its own. For the same reason masking is a flag, and not a write of Interrupt Disable from the function's own thread.
+/// The lock is the kernel's <c>irqlock</c>: innermost, held for the signal, never while the function is called, because the function calls
+/// in here with locks of its own. For the same reason masking is a flag, and not a write of Interrupt Disable from the function's own
+/// thread.
 /// </remarks>
 internal sealed class IntxLine(IInterruptLines lines, UnmaskWatcher watcher, HeldEventFds held)
 {

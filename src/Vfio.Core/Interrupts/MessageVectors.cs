@@ -4,7 +4,9 @@ using Vfio.Native;
 
 namespace Vfio.Core.Interrupts;
 
-/// <summary>MSI or MSI-X, whichever is on: a trigger for each vector. One thread at a time. Source: the kernel's <c>vfio_msi_*</c>.</summary>
+/// <summary>
+/// MSI or MSI-X, whichever is on: a trigger for each vector. One thread at a time. Source: the kernel's <c>vfio_msi_*</c>.
+/// </summary>
 internal sealed class MessageVectors(IInterruptLines lines, HeldEventFds held)
 {
     private SafeFileHandle?[] _triggers = [];
@@ -44,7 +46,9 @@ internal sealed class MessageVectors(IInterruptLines lines, HeldEventFds held)
         _enabled = 0;
     }
 
-    /// <summary>Sets the triggers of a block; where one fails, all of the block up to it are without one afterwards, as in the kernel.</summary>
+    /// <summary>
+    /// Sets the triggers of a block; where one fails, all of the block up to it are without one afterwards, as in the kernel.
+    /// </summary>
     public VfioResult<int> SetBlock(int start, int count, ReadOnlySpan<SafeFileHandle?> eventFds)
     {
         for (var i = 0; i < count; i++)

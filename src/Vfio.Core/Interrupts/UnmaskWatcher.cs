@@ -4,8 +4,8 @@ using Vfio.Native;
 namespace Vfio.Core.Interrupts;
 
 /// <summary>
-/// One thread for the unmask eventfds of every device of the process: it starts with the first watch and ends with the last. The kernel has a wait queue
-/// entry for each; a thread that polls is the nearest thing in user space. Thread-safe.
+/// One thread for the unmask eventfds of every device of the process: it starts with the first watch and ends with the last. The kernel has
+/// a wait queue entry for each; a thread that polls is the nearest thing in user space. Thread-safe.
 /// </summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1001", Justification = "The thread that polls the wake-up eventfd closes it when it ends.")]
 internal sealed class UnmaskWatcher

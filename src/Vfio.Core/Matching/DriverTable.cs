@@ -1,12 +1,12 @@
 namespace Vfio.Core;
 
 /// <summary>
-/// Every driver that a host knows, and which of them is for a function: a driver asked for by name, else the entry with the fewest wildcards, else
-/// the driver that was registered first; the generic driver last. Thread-safe.
+/// Every driver that a host knows, and which of them is for a function: a driver asked for by name, else the entry with the fewest
+/// wildcards, else the driver that was registered first; the generic driver last. Thread-safe.
 /// </summary>
 /// <remarks>
-/// The functions asked about are in vfio mode, so override-only entries count. Source: libvirt's choice over <c>modules.alias</c>, and the PCI core's
-/// <c>driver_override</c>, which binds a driver that was named even where its table lists nothing that fits.
+/// The functions asked about are in vfio mode, so override-only entries count. Source: libvirt's choice over <c>modules.alias</c>, and the
+/// PCI core's <c>driver_override</c>, which binds a driver that was named even where its table lists nothing that fits.
 /// </remarks>
 public sealed class DriverTable
 {

@@ -2,8 +2,13 @@ using System.Buffers.Binary;
 
 namespace Vfio.Core.Regions;
 
-/// <summary>Device accesses to a BAR: a request of any offset and length as naturally aligned accesses of 8, 4, 2 and 1 bytes. Allocates nothing.</summary>
-/// <remarks>Source: the kernel's <c>vfio_pci_core_do_io_rw</c>. The excluded window reads as ones and drops writes: the MSI-X table, or what a ROM's image leaves.</remarks>
+/// <summary>
+/// Device accesses to a BAR: a request of any offset and length as naturally aligned accesses of 8, 4, 2 and 1 bytes. Allocates nothing.
+/// </summary>
+/// <remarks>
+/// Source: the kernel's <c>vfio_pci_core_do_io_rw</c>. The excluded window reads as ones and drops writes: the MSI-X table, or what a ROM's
+/// image leaves.
+/// </remarks>
 internal sealed class FunctionBar(IPciBar bar, int widest, ulong excludedStart, ulong excludedEnd)
 {
     public IPciBar Bar { get; } = bar;

@@ -3,10 +3,14 @@ using Vfio.Core.Reset;
 
 namespace Vfio.Core.Regions;
 
-/// <summary>The regions of an open device. Reads and writes allocate nothing. Thread-safe. Source: the kernel's <c>vfio_pci_rdwr.c</c> and region info.</summary>
+/// <summary>
+/// The regions of an open device. Reads and writes allocate nothing. Thread-safe. Source: the kernel's <c>vfio_pci_rdwr.c</c> and region
+/// info.
+/// </summary>
 /// <remarks>
-/// A client that was given a file cannot be made to give it back when memory decoding goes off or the function is reset, as the kernel's zap does to its
-/// mappings. So a BAR is mappable only in the areas whose accesses have no side effects, and the back end says which these are.
+/// A client that was given a file cannot be made to give it back when memory decoding goes off or the function is reset, as the kernel's
+/// zap does to its mappings. So a BAR is mappable only in the areas whose accesses have no side effects, and the back end says which these
+/// are.
 /// </remarks>
 internal sealed class RegionTable
 {

@@ -1,8 +1,8 @@
 namespace Vfio.Core.Reset;
 
 /// <summary>
-/// The kernel's <c>memory_lock</c>: accesses share it, and what turns memory off, changes the power state or resets holds it alone. Entering shared is
-/// one interlocked instruction; it waits only while somebody holds the gate alone. A reset may hold it across an await.
+/// The kernel's <c>memory_lock</c>: accesses share it, and what turns memory off, changes the power state or resets holds it alone.
+/// Entering shared is one interlocked instruction; it waits only while somebody holds the gate alone. A reset may hold it across an await.
 /// </summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage(
     "Design", "CA1001", Justification = "A SemaphoreSlim whose wait handle is never asked for holds nothing that needs disposing.")]
@@ -19,8 +19,8 @@ internal sealed class AccessGate
     private volatile bool _isOver;
 
     /// <summary>
-    /// The device is closed: an access that was waiting, and passes only now, must touch nothing, because the function may be another client's. Set while the
-    /// gate is held alone.
+    /// The device is closed: an access that was waiting, and passes only now, must touch nothing, because the function may be another
+    /// client's. Set while the gate is held alone.
     /// </summary>
     public bool IsOver
     {
@@ -67,8 +67,12 @@ internal sealed class AccessGate
         Open();
     }
 
-    /// <summary>As <see cref="EnterAlone"/>, to be held across awaits: no thread owns it until one calls <see cref="BeginOwner"/>.</summary>
-    /// <param name="cancelTransfers">Called while accesses are still under way: one may be waiting for a transfer whose other side waits for us.</param>
+    /// <summary>
+    /// As <see cref="EnterAlone"/>, to be held across awaits: no thread owns it until one calls <see cref="BeginOwner"/>.
+    /// </summary>
+    /// <param name="cancelTransfers">
+    /// Called while accesses are still under way: one may be waiting for a transfer whose other side waits for us.
+    /// </param>
     /// <param name="cancellationToken">Gives up waiting for another that holds the gate alone.</param>
     public async ValueTask CloseAsync(Action cancelTransfers, CancellationToken cancellationToken)
     {

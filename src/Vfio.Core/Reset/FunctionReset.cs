@@ -3,7 +3,9 @@ using static Vfio.Core.Config.HeaderRegisters;
 
 namespace Vfio.Core.Reset;
 
-/// <summary>Resets the function around a saved configuration: the kernel's <c>pci_try_reset_function</c>. The gate is held alone by the caller.</summary>
+/// <summary>
+/// Resets the function around a saved configuration: the kernel's <c>pci_try_reset_function</c>. The gate is held alone by the caller.
+/// </summary>
 internal sealed class FunctionReset(IPciFunction function, ConfigMap map, PowerControl power, ResetNotifier notifier)
 {
     /// <summary>Resets, telling the variant before and after, whatever comes of it.</summary>

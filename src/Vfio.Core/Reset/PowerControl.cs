@@ -3,7 +3,9 @@ using static Vfio.Core.Config.CapabilityRegisters;
 
 namespace Vfio.Core.Reset;
 
-/// <summary>The function's power state. All changes happen with the gate held alone. Source: the kernel's <c>vfio_pci_set_power_state</c>.</summary>
+/// <summary>
+/// The function's power state. All changes happen with the gate held alone. Source: the kernel's <c>vfio_pci_set_power_state</c>.
+/// </summary>
 internal sealed class PowerControl
 {
     public const int D0 = 0, D3Hot = 3;

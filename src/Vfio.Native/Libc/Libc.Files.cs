@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Vfio.Native;
 
 /// <summary>
-/// The functions of libc, with its names and shapes. Each returns what libc returns; after -1, <see cref="Marshal.GetLastPInvokeError"/> is errno.
-/// All of them are thread-safe as libc's are. Source: the man pages of section 2.
+/// The functions of libc, with its names and shapes. Each returns what libc returns; after -1, <see cref="Marshal.GetLastPInvokeError"/> is
+/// errno. All of them are thread-safe as libc's are. Source: the man pages of section 2.
 /// </summary>
 public static unsafe partial class Libc
 {

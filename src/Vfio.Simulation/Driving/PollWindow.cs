@@ -3,11 +3,12 @@ using System.Diagnostics;
 namespace Vfio.Simulation.Driving;
 
 /// <summary>
-/// How long a device's thread goes on looking before it sleeps: longer while work keeps coming just after it fell asleep, not at all while it does not.
+/// How long a device's thread goes on looking before it sleeps: longer while work keeps coming just after it fell asleep, not at all while
+/// it does not.
 /// </summary>
 /// <remarks>
-/// A sleep costs the next command two wake-ups, its sender's message and our own. The rule is the one by which the kernel's KVM polls for a halted
-/// processor (virt/kvm/kvm_main.c, halt_poll_ns).
+/// A sleep costs the next command two wake-ups, its sender's message and our own. The rule is the one by which the kernel's KVM polls for a
+/// halted processor (virt/kvm/kvm_main.c, halt_poll_ns).
 /// </remarks>
 internal sealed class PollWindow
 {

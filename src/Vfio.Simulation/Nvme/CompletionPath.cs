@@ -91,8 +91,8 @@ internal sealed class CompletionPath(FunctionDma dma, FunctionInterrupts interru
     }
 
     /// <summary>
-    /// Raises the interrupts of the queues that entries were added to. A host that has yet to take what the last interrupt told of will find the new
-    /// entries with the old: it is interrupted again only if it leaves some, or takes long.
+    /// Raises the interrupts of the queues that entries were added to. A host that has yet to take what the last interrupt told of will
+    /// find the new entries with the old: it is interrupted again only if it leaves some, or takes long.
     /// </summary>
     /// <param name="now">Leaves nothing for later: nobody will look again soon.</param>
     internal void Announce(bool now = false)

@@ -92,7 +92,8 @@ public sealed class CapabilityChainTests
         var last = hardware.Standard(0x09, 16, (2, 1, 16));
         await using var device = await OpenDevice.Open(new(hardware.Bytes));
 
-        // The link of the second leads around a hidden one: the kernel's backward search takes it for the first one's middle, and shows the hardware's.
+        // The link of the second leads around a hidden one: the kernel's backward search takes it for the first one's middle, and shows the
+        // hardware's.
         Assert.Equal((uint)last, device.ReadConfig(second + 1, 1));
     }
 

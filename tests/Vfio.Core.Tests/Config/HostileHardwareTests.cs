@@ -2,7 +2,10 @@ using Vfio.Core.Tests.Scripted;
 
 namespace Vfio.Core.Tests.Config;
 
-/// <summary>Configuration spaces that no hardware should have: whatever the chains say, the device opens, and every byte of it can be read and written.</summary>
+/// <summary>
+/// Configuration spaces that no hardware should have: whatever the chains say, the device opens, and every byte of it can be read and
+/// written.
+/// </summary>
 public sealed class HostileHardwareTests
 {
     [Theory]

@@ -6,7 +6,9 @@ using Vfio.Native;
 
 namespace Vfio.Core.Tests.Recorded;
 
-/// <summary>What the vfio-pci of Linux 6.12 answered for three functions, against what the core answers over the same configuration space.</summary>
+/// <summary>
+/// What the vfio-pci of Linux 6.12 answered for three functions, against what the core answers over the same configuration space.
+/// </summary>
 public sealed class RecordedAnswerTests
 {
     private static readonly JsonElement[] Rows =

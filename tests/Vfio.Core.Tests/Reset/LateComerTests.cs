@@ -4,7 +4,9 @@ using Vfio.Core.Tests.Scripted;
 
 namespace Vfio.Core.Tests.Reset;
 
-/// <summary>Calls that began before a device was closed and get through only afterwards, when the function may be another client's.</summary>
+/// <summary>
+/// Calls that began before a device was closed and get through only afterwards, when the function may be another client's.
+/// </summary>
 public sealed class LateComerTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;

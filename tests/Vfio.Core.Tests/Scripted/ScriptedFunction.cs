@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace Vfio.Core.Tests.Scripted;
 
-/// <summary>A raw function in memory: configuration bytes of which some bits can be written, BARs, interrupts, and a log of what happened to it.</summary>
+/// <summary>
+/// A raw function in memory: configuration bytes of which some bits can be written, BARs, interrupts, and a log of what happened to it.
+/// </summary>
 internal sealed class ScriptedFunction : IPciFunction
 {
     private readonly byte[] _atReset;

@@ -5,7 +5,10 @@ using Vfio.Simulation.Pci;
 
 namespace Vfio.Simulation.Tests.Guest;
 
-/// <summary>The default topology without threads: one function, the first VF unless told otherwise, takes its steps on the test's thread, one by one where the test wants it.</summary>
+/// <summary>
+/// The default topology without threads: one function, the first VF unless told otherwise, takes its steps on the test's thread, one by one
+/// where the test wants it.
+/// </summary>
 internal sealed class HandCrank : IDisposable
 {
     private readonly NvmeModel _model;

@@ -2,7 +2,9 @@ namespace Vfio.Core.Config;
 
 #pragma warning disable CA1034 // Each capability's registers stand under its name, as the specification has them.
 
-/// <summary>Offsets and bits inside the capabilities that the core looks into. Source: the PCI and PCI Express base specifications, 7.</summary>
+/// <summary>
+/// Offsets and bits inside the capabilities that the core looks into. Source: the PCI and PCI Express base specifications, 7.
+/// </summary>
 internal static class CapabilityRegisters
 {
     /// <summary>Where a standard capability says what it is, and which comes next.</summary>

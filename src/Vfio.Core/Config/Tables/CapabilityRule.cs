@@ -3,7 +3,9 @@ namespace Vfio.Core.Config;
 /// <summary>Computes something of a capability from the hardware's own registers.</summary>
 internal delegate T FromHardware<out T>(IPciFunction function, int start);
 
-/// <summary>One row of a capability table: how long a capability is, what of it is virtual, what may be written, and what a write sets off.</summary>
+/// <summary>
+/// One row of a capability table: how long a capability is, what of it is virtual, what may be written, and what a write sets off.
+/// </summary>
 internal sealed record CapabilityRule(byte Id, string Name)
 {
     /// <summary>Bytes that the capability takes; 0 hides it: it is unlinked, and its bytes are as unassigned ones are.</summary>
@@ -18,7 +20,9 @@ internal sealed record CapabilityRule(byte Id, string Name)
     /// <summary>Whether writes go to the hardware as they come.</summary>
     public bool RawWrites { get; init; }
 
-    /// <summary>The registers that a reset of the function loses and the core restores, in the order of restoring: offset and width.</summary>
+    /// <summary>
+    /// The registers that a reset of the function loses and the core restores, in the order of restoring: offset and width.
+    /// </summary>
     public FromHardware<IReadOnlyList<(int Offset, int Width)>> Saved { get; init; } = static (_, _) => [];
 
     /// <summary>What reacts to writes; null for nothing.</summary>

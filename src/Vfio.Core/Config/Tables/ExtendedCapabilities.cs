@@ -4,7 +4,10 @@ using static Vfio.Core.Config.RegisterRule;
 
 namespace Vfio.Core.Config;
 
-/// <summary>The extended capabilities that a client sees; all others are hidden. Source: the kernel's <c>pci_ext_cap_length</c> and <c>init_pci_ext_cap_*_perm</c>.</summary>
+/// <summary>
+/// The extended capabilities that a client sees; all others are hidden. Source: the kernel's <c>pci_ext_cap_length</c> and
+/// <c>init_pci_ext_cap_*_perm</c>.
+/// </summary>
 internal static class ExtendedCapabilities
 {
     private static readonly RegisterRule HeaderIsVirtual = new(0, 4, All, 0);

@@ -4,7 +4,10 @@ using static Vfio.Core.Config.RegisterRule;
 
 namespace Vfio.Core.Config;
 
-/// <summary>The standard capabilities that a client sees; all others are hidden. Source: the kernel's <c>pci_cap_length</c> and <c>init_pci_cap_*_perm</c>.</summary>
+/// <summary>
+/// The standard capabilities that a client sees; all others are hidden. Source: the kernel's <c>pci_cap_length</c> and
+/// <c>init_pci_cap_*_perm</c>.
+/// </summary>
 internal static class StandardCapabilities
 {
     private static readonly RegisterRule NextIsVirtual = new(Next, 1, All, 0);

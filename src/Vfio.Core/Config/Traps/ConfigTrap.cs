@@ -1,6 +1,8 @@
 namespace Vfio.Core.Config;
 
-/// <summary>What a write to a block sets off. Called for each aligned piece of a write, in place of <see cref="VirtualConfig.WriteDefault"/>.</summary>
+/// <summary>
+/// What a write to a block sets off. Called for each aligned piece of a write, in place of <see cref="VirtualConfig.WriteDefault"/>.
+/// </summary>
 internal abstract class ConfigTrap(TrapContext context, ConfigBlock block)
 {
     protected TrapContext Context { get; } = context;

@@ -2,7 +2,9 @@ using static Vfio.Core.Config.CapabilityRegisters;
 
 namespace Vfio.Core.Config;
 
-/// <summary>Initiate FLR, and the largest read request, of PCI Express Device Control. Source: the kernel's <c>vfio_exp_config_write</c>.</summary>
+/// <summary>
+/// Initiate FLR, and the largest read request, of PCI Express Device Control. Source: the kernel's <c>vfio_exp_config_write</c>.
+/// </summary>
 /// <remarks>The largest payload is virtual: a proper value needs a view of the whole hierarchy, which no guest has.</remarks>
 internal sealed class ExpressTrap(TrapContext context, ConfigBlock block) : ConfigTrap(context, block)
 {

@@ -2,7 +2,9 @@ using static Vfio.Core.Config.CapabilityRegisters;
 
 namespace Vfio.Core.Config;
 
-/// <summary>MSI is enabled by VFIO_DEVICE_SET_IRQS alone, with as many vectors as were set up. Source: the kernel's <c>vfio_msi_config_write</c>.</summary>
+/// <summary>
+/// MSI is enabled by VFIO_DEVICE_SET_IRQS alone, with as many vectors as were set up. Source: the kernel's <c>vfio_msi_config_write</c>.
+/// </summary>
 internal sealed class MsiTrap(TrapContext context, ConfigBlock block) : ConfigTrap(context, block)
 {
     public override void Write(int at, int width, uint value)

@@ -15,7 +15,9 @@ internal sealed record TrapContext(
     InterruptController Interrupts,
     Action CancelTransfers)
 {
-    /// <summary>Resets the function from inside a configuration write: the write returns when the function is back. What comes of it, no guest sees.</summary>
+    /// <summary>
+    /// Resets the function from inside a configuration write: the write returns when the function is back. What comes of it, no guest sees.
+    /// </summary>
     public void ResetNow(ResetCause cause)
     {
         var entered = Gate.EnterAlone(CancelTransfers);

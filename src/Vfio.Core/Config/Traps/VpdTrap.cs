@@ -3,7 +3,10 @@ using static Vfio.Core.Config.CapabilityRegisters;
 
 namespace Vfio.Core.Config;
 
-/// <summary>Vital Product Data: a write of the address carries the transfer out, and the flag toggles when it is done. Source: the kernel's <c>vfio_vpd_config_write</c>.</summary>
+/// <summary>
+/// Vital Product Data: a write of the address carries the transfer out, and the flag toggles when it is done. Source: the kernel's
+/// <c>vfio_vpd_config_write</c>.
+/// </summary>
 internal sealed class VpdTrap(TrapContext context, ConfigBlock block) : ConfigTrap(context, block)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(125);

@@ -30,7 +30,9 @@ internal static class ControllerLimits
     /// <summary>How long CSTS.RDY may take, in 500 ms.</summary>
     private const ulong ReadyTimeout = 20;
 
-    /// <summary>CAP of every controller. Any of them can reset the subsystem, a VF too: keeping a guest from it is for whoever hands the VF out.</summary>
+    /// <summary>
+    /// CAP of every controller. Any of them can reset the subsystem, a VF too: keeping a guest from it is for whoever hands the VF out.
+    /// </summary>
     internal const ulong Cap
         = (QueueEntries - 1)
             | (1ul << 16)

@@ -36,7 +36,9 @@ internal sealed class CompletionQueue
     /// <summary>When the last entry was added.</summary>
     internal long LastAdded { get; set; }
 
-    /// <summary>Whether the host has lately had several commands in flight here, so that it can wait for one while it deals with another.</summary>
+    /// <summary>
+    /// Whether the host has lately had several commands in flight here, so that it can wait for one while it deals with another.
+    /// </summary>
     internal bool IsBusy => _busy > 0;
 
     /// <summary>How many entries no interrupt has told of.</summary>
