@@ -74,8 +74,5 @@ public static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int fchmod(SafeFileHandle fd, uint mode);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    public static partial nint readlink(string pathname, byte* buf, nuint bufsiz);
 #pragma warning restore CS1591
 }

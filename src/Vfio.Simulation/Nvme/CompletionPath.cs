@@ -140,11 +140,11 @@ internal sealed class CompletionPath(FunctionDma dma, FunctionInterrupts interru
             return;
         }
 
+        var listed = queue.Unannounced;
         queue.Advance();
         queue.LastAdded = Stopwatch.GetTimestamp();
-        if (queue.Vector < 0 || queue.Unannounced)
+        if (listed || !queue.Unannounced)
             return;
-        queue.Unannounced = true;
         queue.UnannouncedSince = queue.LastAdded;
         _unannounced.Add(queue);
     }

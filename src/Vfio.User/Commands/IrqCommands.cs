@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using Vfio.Native;
 using Vfio.User.Sessions;
 using Vfio.User.Transport;
 using Vfio.User.Wire;
@@ -85,7 +86,8 @@ internal static class EventFds
                 return Refuse(events);
             left[index] = false;
             events[i] = descriptors.Take(index);
-            if (!IsEventFd(events[i]!))
+            // Anything else that can be written would swallow 8 bytes for each interrupt, or block.
+            if (!EventFd.IsEventFd(events[i]!))
                 return Refuse(events);
         }
 
@@ -97,14 +99,5 @@ internal static class EventFds
         foreach (var one in events)
             one?.Dispose();
         return Errno.EINVAL;
-    }
-
-    // Anything else that can be written would swallow 8 bytes for each interrupt, or block.
-    private static unsafe bool IsEventFd(SafeFileHandle descriptor)
-    {
-        ReadOnlySpan<byte> name = "anon_inode:[eventfd]"u8;
-        var target = stackalloc byte[name.Length + 1];
-        var length = Vfio.Native.Libc.readlink($"/proc/self/fd/{descriptor.DangerousGetHandle()}", target, (nuint)(name.Length + 1));
-        return length == name.Length && new ReadOnlySpan<byte>(target, (int)length).SequenceEqual(name);
     }
 }

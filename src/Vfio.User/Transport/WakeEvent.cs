@@ -8,7 +8,7 @@ internal sealed unsafe class WakeEvent : IDisposable
 {
     public WakeEvent()
     {
-        Handle = Libc.eventfd(0, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
+        Handle = EventFd.Create();
         if (Handle.IsInvalid)
             throw VfioException.FromLibc("eventfd");
     }

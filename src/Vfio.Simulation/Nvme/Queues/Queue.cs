@@ -3,6 +3,14 @@ namespace Vfio.Simulation.Nvme.Queues;
 /// <summary>A completion queue, as the controller's thread keeps it.</summary>
 internal sealed class CompletionQueue
 {
+    private const int BusyInterrupts = 32;
+
+    // The tail when the host was last interrupted.
+    private int _announced;
+
+    // How many interrupts it takes without overlapping commands until the host no longer counts as busy.
+    private int _busy;
+
     internal required int Id { get; init; }
 
     /// <summary>Where it lies in the host's memory.</summary>
@@ -27,8 +35,8 @@ internal sealed class CompletionQueue
     /// <summary>How many submission queues complete here.</summary>
     internal int Users { get; set; }
 
-    /// <summary>Whether entries were added that no interrupt has told of yet.</summary>
-    internal bool Unannounced { get; set; }
+    /// <summary>Whether entries were added that an interrupt has yet to tell of.</summary>
+    internal bool Unannounced => Vector >= 0 && Fresh > 0;
 
     /// <summary>Since when, as <see cref="System.Diagnostics.Stopwatch.GetTimestamp"/> has it.</summary>
     internal long UnannouncedSince { get; set; }
@@ -47,10 +55,6 @@ internal sealed class CompletionQueue
     /// <summary>Whether the host has yet to take entries that an interrupt has told of.</summary>
     internal bool HostIsBehind => Used > Fresh;
 
-    private const int BusyInterrupts = 32;
-    private int _announced;
-    private int _busy;
-
     /// <summary>The last head that was refused: it is reported once.</summary>
     internal uint RefusedHead { get; set; } = uint.MaxValue;
 
@@ -62,7 +66,6 @@ internal sealed class CompletionQueue
     /// <summary>An interrupt tells of everything up to here.</summary>
     internal void Announce()
     {
-        Unannounced = false;
         _busy = Math.Max(_busy - 1, 0);
         _announced = Tail;
     }
