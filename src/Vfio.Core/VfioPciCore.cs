@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Win32.SafeHandles;
 using Vfio.Core.Features;
 
 namespace Vfio.Core;
@@ -14,6 +15,7 @@ namespace Vfio.Core;
 public sealed class VfioPciCore : IVfioPciCore
 {
     private readonly ILogger _logger;
+    private readonly VfioPciCoreOptions _options;
     private readonly VfToken _token = new();
     private volatile CoreSession? _session;
     private int _inUse;
@@ -22,7 +24,8 @@ public sealed class VfioPciCore : IVfioPciCore
     /// <param name="function">The function, <see cref="FunctionVirtualization.Raw"/>.</param>
     /// <param name="logger">Where it logs; null for nowhere.</param>
     /// <exception cref="VfioException">EOPNOTSUPP: somebody below has virtualized the function already.</exception>
-    public VfioPciCore(IPciFunction function, ILogger? logger = null)
+    /// <param name="options">How it behaves; null for the defaults.</param>
+    public VfioPciCore(IPciFunction function, ILogger? logger = null, VfioPciCoreOptions? options = null)
     {
         if (function.Virtualization != FunctionVirtualization.Raw)
         {
@@ -34,6 +37,7 @@ public sealed class VfioPciCore : IVfioPciCore
 
         Function = function;
         _logger = logger ?? NullLogger.Instance;
+        _options = options ?? new();
     }
 
     /// <inheritdoc/>
@@ -125,6 +129,17 @@ public sealed class VfioPciCore : IVfioPciCore
     /// <inheritdoc/>
     public ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
         => _session is { } session ? session.ResetAsync(cause, cancellationToken) : ValueTask.FromResult<VfioResult>(Errno.EINVAL);
+
+    /// <inheritdoc/>
+    public VfioResult SetIoEventFd(int region, ulong offset, int width, ulong data, SafeFileHandle? eventFd)
+        => _session is null ? Errno.EINVAL : Errno.ENOTTY;
+
+    /// <inheritdoc/>
+    public VfioResult<HotResetInfo> GetHotResetInfo() => _session is null ? Errno.EINVAL : Errno.ENOTTY;
+
+    /// <inheritdoc/>
+    public ValueTask<VfioResult> HotResetAsync(CancellationToken cancellationToken)
+        => ValueTask.FromResult<VfioResult>(_session is null ? Errno.EINVAL : Errno.ENOTTY);
 
     /// <inheritdoc/>
     public VfioResult<int> Feature(in FeatureRequest request, ReadOnlySpan<byte> input, Span<byte> output)

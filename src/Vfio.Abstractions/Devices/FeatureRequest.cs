@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Vfio;
 
 /// <summary>A VFIO_DEVICE_FEATURE request: which feature, and what is wanted of it.</summary>
@@ -6,6 +8,12 @@ namespace Vfio;
 public readonly record struct FeatureRequest(int Id, FeatureOperation Operation)
 {
     private const uint IdMask = 0xFFFF;
+
+    /// <summary>
+    /// The eventfd that the data names by a number of the client's own; null if none came along. It stays the caller's: a device that keeps
+    /// it duplicates it.
+    /// </summary>
+    public SafeFileHandle? EventFd { get; init; }
 
     /// <summary>Takes the flags word apart.</summary>
     /// <param name="flags">The flags of <c>struct vfio_device_feature</c>.</param>

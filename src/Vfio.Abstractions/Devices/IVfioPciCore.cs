@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Vfio;
 
 /// <summary>
@@ -47,6 +49,15 @@ public interface IVfioPciCore
 
     /// <inheritdoc cref="VfioDevice.ResetAsync"/>
     ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken);
+
+    /// <inheritdoc cref="VfioDevice.SetIoEventFd"/>
+    VfioResult SetIoEventFd(int region, ulong offset, int width, ulong data, SafeFileHandle? eventFd);
+
+    /// <inheritdoc cref="VfioDevice.GetHotResetInfo"/>
+    VfioResult<HotResetInfo> GetHotResetInfo();
+
+    /// <inheritdoc cref="VfioDevice.HotResetAsync"/>
+    ValueTask<VfioResult> HotResetAsync(CancellationToken cancellationToken);
 
     /// <inheritdoc cref="VfioDevice.Feature"/>
     VfioResult<int> Feature(in FeatureRequest request, ReadOnlySpan<byte> input, Span<byte> output);

@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Vfio;
 
 /// <summary>
@@ -76,6 +78,32 @@ public abstract class VfioDevice
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <returns>EINVAL: it cannot be reset. EAGAIN: busy. ETIMEDOUT: it did not come back.</returns>
     public abstract ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken);
+
+    /// <summary>Binds an eventfd to a write: each time it is signalled, the device makes the write (VFIO_DEVICE_IOEVENTFD).</summary>
+    /// <param name="region">A BAR.</param>
+    /// <param name="offset">From its start; with the width inside it, and clear of the MSI-X table.</param>
+    /// <param name="width">1, 2 or 4 bytes.</param>
+    /// <param name="data">What is written.</param>
+    /// <param name="eventFd">
+    /// The eventfd, which stays the caller's: the device keeps a duplicate. Null removes the one with the same region, offset, width and
+    /// data.
+    /// </param>
+    /// <returns>
+    /// EINVAL: not such a place. EEXIST: there is one. ENODEV: there is none to remove. ENOSPC: there are 1000. ENOTTY: not with this device.
+    /// </returns>
+    public virtual VfioResult SetIoEventFd(int region, ulong offset, int width, ulong data, SafeFileHandle? eventFd) => Errno.ENOTTY;
+
+    /// <summary>What a hot reset of the device's slot or bus would take with it (VFIO_DEVICE_GET_PCI_HOT_RESET_INFO).</summary>
+    /// <returns>ENODEV: it has no slot or bus that could be reset. ENOTTY: not with this device.</returns>
+    public virtual VfioResult<HotResetInfo> GetHotResetInfo() => Errno.ENOTTY;
+
+    /// <summary>Resets the device's slot or bus (VFIO_DEVICE_PCI_HOT_RESET). Waits for nobody else's access or reset.</summary>
+    /// <param name="cancellationToken">Gives up waiting for the functions to come back.</param>
+    /// <returns>
+    /// EINVAL: a function in it is not the caller's. EBUSY or EAGAIN: one of them is busy, try again. ENODEV: it has none. ENOTTY: not with
+    /// this device.
+    /// </returns>
+    public virtual ValueTask<VfioResult> HotResetAsync(CancellationToken cancellationToken) => ValueTask.FromResult<VfioResult>(Errno.ENOTTY);
 
     /// <summary>A VFIO_DEVICE_FEATURE that none of the capabilities below answers.</summary>
     /// <param name="request">Which feature, and what of it.</param>

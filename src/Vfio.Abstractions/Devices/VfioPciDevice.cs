@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Vfio;
 
 /// <summary>
@@ -47,6 +49,16 @@ public class VfioPciDevice : VfioDevice, IPciResetHooks
     /// <inheritdoc/>
     public override ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
         => Core.ResetAsync(cause, cancellationToken);
+
+    /// <inheritdoc/>
+    public override VfioResult SetIoEventFd(int region, ulong offset, int width, ulong data, SafeFileHandle? eventFd)
+        => Core.SetIoEventFd(region, offset, width, data, eventFd);
+
+    /// <inheritdoc/>
+    public override VfioResult<HotResetInfo> GetHotResetInfo() => Core.GetHotResetInfo();
+
+    /// <inheritdoc/>
+    public override ValueTask<VfioResult> HotResetAsync(CancellationToken cancellationToken) => Core.HotResetAsync(cancellationToken);
 
     /// <inheritdoc/>
     public override VfioResult<int> Feature(in FeatureRequest request, ReadOnlySpan<byte> input, Span<byte> output)

@@ -15,6 +15,12 @@ public interface IPciBar
     /// <summary>How much of a ROM its image fills; the rest reads as ones. The size of any other BAR.</summary>
     ulong ImageSize => Size;
 
+    /// <summary>
+    /// Whether a ROM is a copy that firmware left in memory: <see cref="Size"/> is then its image's size rounded up to a power of two, and
+    /// nothing has to decode for it to be read.
+    /// </summary>
+    bool IsShadow => false;
+
     /// <summary>Reads a register: one access of this width.</summary>
     /// <param name="offset">Aligned to the width; with the width inside <see cref="Size"/>.</param>
     /// <param name="width">1, 2, 4 or 8.</param>

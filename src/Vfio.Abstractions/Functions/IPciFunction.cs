@@ -41,7 +41,10 @@ public interface IPciFunction
     void WriteConfig(int offset, int width, uint value);
 
     /// <summary>A BAR or the ROM.</summary>
-    /// <param name="index"><see cref="RegionIndex.Bar0"/> to <see cref="RegionIndex.Rom"/>.</param>
+    /// <param name="index">
+    /// <see cref="RegionIndex.Bar0"/> to <see cref="RegionIndex.Rom"/>, or <see cref="RegionIndex.Vga"/> for the legacy VGA memory and ports
+    /// at their bus addresses, which a display controller decodes.
+    /// </param>
     /// <returns>The BAR; null where the function has none (the upper half of a 64-bit BAR included).</returns>
     IPciBar? Bar(int index);
 
@@ -62,6 +65,18 @@ public interface IPciFunction
     /// <param name="cancellationToken">Gives up waiting; the function may then be in any state but running.</param>
     /// <returns>ENOTTY: not a method of this function. ETIMEDOUT: it did not come back. EAGAIN: busy, try again.</returns>
     ValueTask<VfioResult> ResetAsync(FunctionResetMethod method, CancellationToken cancellationToken);
+
+    /// <summary>The slot or bus that is reset as a whole with this function; null where there is none, as on a root bus.</summary>
+    IHotResetDomain? HotResetDomain => null;
+
+    /// <summary>
+    /// Says whom to tell of an uncorrectable error that the function has reported (AER); null for no one. A back end that sees none never
+    /// calls.
+    /// </summary>
+    /// <param name="reported">Called on any thread; must not block.</param>
+    void OnUncorrectableError(Action? reported)
+    {
+    }
 
     /// <summary>Says which memory the function's DMA reaches; null for none, which every transfer then fails against.</summary>
     /// <param name="dma">The space. When this has returned, the former one is not used any more.</param>

@@ -101,6 +101,23 @@ internal sealed partial class GuardedDevice
         }
     }
 
+    public override VfioResult<HotResetInfo> GetHotResetInfo()
+    {
+        if (_fault is not null)
+            return Errno.EIO;
+        try
+        {
+            var result = _inner.GetHotResetInfo();
+            return !result.IsSuccess || result.Value is { Devices: not null }
+                ? result
+                : Break($"{nameof(GetHotResetInfo)} answered null");
+        }
+        catch (Exception e)
+        {
+            return Threw(nameof(GetHotResetInfo), e);
+        }
+    }
+
     public override void RequestRelease(int count)
     {
         if (_fault is not null)

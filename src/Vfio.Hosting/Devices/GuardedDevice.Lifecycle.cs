@@ -18,6 +18,11 @@ internal sealed partial class GuardedDevice
             ? Errno.EIO
             : await RunAsync(nameof(ResetAsync), token => _inner.ResetAsync(cause, token), cancellationToken).ConfigureAwait(false);
 
+    public override async ValueTask<VfioResult> HotResetAsync(CancellationToken cancellationToken)
+        => _fault is not null
+            ? Errno.EIO
+            : await RunAsync(nameof(HotResetAsync), token => _inner.HotResetAsync(token), cancellationToken).ConfigureAwait(false);
+
     public override async ValueTask CloseAsync(ResetCause cause)
     {
         await RunAsync(nameof(CloseAsync), CloseInnerAsync, CancellationToken.None).ConfigureAwait(false);

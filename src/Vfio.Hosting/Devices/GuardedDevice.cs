@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 
 namespace Vfio.Hosting.Devices;
 
@@ -96,6 +97,20 @@ internal sealed partial class GuardedDevice : VfioDevice
         catch (Exception e)
         {
             return Threw(nameof(Feature), e);
+        }
+    }
+
+    public override VfioResult SetIoEventFd(int region, ulong offset, int width, ulong data, SafeFileHandle? eventFd)
+    {
+        if (_fault is not null)
+            return Errno.EIO;
+        try
+        {
+            return _inner.SetIoEventFd(region, offset, width, data, eventFd);
+        }
+        catch (Exception e)
+        {
+            return Threw(nameof(SetIoEventFd), e);
         }
     }
 

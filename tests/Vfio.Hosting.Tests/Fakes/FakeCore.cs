@@ -36,6 +36,13 @@ internal sealed class FakeCore : IVfioPciCore
 
     public ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken) => throw new NotSupportedException();
 
+    public VfioResult SetIoEventFd(int region, ulong offset, int width, ulong data, Microsoft.Win32.SafeHandles.SafeFileHandle? eventFd)
+        => Errno.ENOTTY;
+
+    public VfioResult<HotResetInfo> GetHotResetInfo() => Errno.ENOTTY;
+
+    public ValueTask<VfioResult> HotResetAsync(CancellationToken cancellationToken) => ValueTask.FromResult<VfioResult>(Errno.ENOTTY);
+
     public VfioResult<int> Feature(in FeatureRequest request, ReadOnlySpan<byte> input, Span<byte> output)
         => throw new NotSupportedException();
 

@@ -64,6 +64,13 @@ internal sealed class FakeCore(int virtualFunctionIndex) : IVfioPciCore
         return new(VfioResult.Success);
     }
 
+    public VfioResult SetIoEventFd(int region, ulong offset, int width, ulong data, Microsoft.Win32.SafeHandles.SafeFileHandle? eventFd)
+        => Errno.ENOTTY;
+
+    public VfioResult<HotResetInfo> GetHotResetInfo() => Errno.ENOTTY;
+
+    public ValueTask<VfioResult> HotResetAsync(CancellationToken cancellationToken) => ValueTask.FromResult<VfioResult>(Errno.ENOTTY);
+
     public VfioResult<int> Feature(in FeatureRequest request, ReadOnlySpan<byte> input, Span<byte> output) => Errno.ENOTTY;
 
     public void RequestRelease(int count)
