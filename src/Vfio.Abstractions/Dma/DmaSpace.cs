@@ -1,16 +1,18 @@
 namespace Vfio;
 
 /// <summary>
-/// A DMA space over a table of maps that map and unmap replace as a whole, so that lookups take no lock. What front ends build on.
-/// Thread-safe.
+/// A DMA space over a table of maps. Lookups take no lock and allocate nothing; a change costs about as much with 65,535 maps as with a
+/// few hundred. What front ends build on. Thread-safe.
 /// </summary>
 public class DmaSpace : IDmaSpace
 {
     private readonly Lock _changing = new();
-    private volatile DmaMap[] _maps = [];
+    private readonly DmaTable _maps = new();
 
     /// <summary>How many ranges are mapped.</summary>
-    public int Count => _maps.Length;
+    public int Count => _maps.Count;
+
+    internal int ChunkCount => _maps.ChunkCount;
 
     /// <summary>Maps a range.</summary>
     /// <param name="map">The range; the space owns it once this has succeeded.</param>
@@ -18,19 +20,7 @@ public class DmaSpace : IDmaSpace
     public VfioResult Map(DmaMap map)
     {
         lock (_changing)
-        {
-            var maps = _maps;
-            var at = FirstEndingAtOrAfter(maps, map.Iova);
-            if (at < maps.Length && maps[at].Iova <= map.Last)
-                return Errno.EEXIST;
-            var grown = new DmaMap[maps.Length + 1];
-            maps.AsSpan(0, at).CopyTo(grown);
-            grown[at] = map;
-            maps.AsSpan(at).CopyTo(grown.AsSpan(at + 1));
-            _maps = grown;
-        }
-
-        return VfioResult.Success;
+            return _maps.TryAdd(map) ? VfioResult.Success : Errno.EEXIST;
     }
 
     /// <summary>Unmaps every range that lies inside an address range, as type1 v2 does; returns once nobody uses any of them.</summary>
@@ -42,17 +32,8 @@ public class DmaSpace : IDmaSpace
         DmaMap[] removed;
         lock (_changing)
         {
-            var maps = _maps;
-            var from = FirstEndingAtOrAfter(maps, iova);
-            var to = from;
-            while (to < maps.Length && maps[to].Iova <= last)
-                to++;
-            if (from == to)
-                return 0ul;
-            if (maps[from].Iova < iova || maps[to - 1].Last > last)
+            if (!_maps.TryRemove(iova, last, out removed))
                 return Errno.EINVAL;
-            removed = maps[from..to];
-            _maps = [.. maps.AsSpan(0, from), .. maps.AsSpan(to)];
         }
 
         var bytes = 0ul;
@@ -75,12 +56,7 @@ public class DmaSpace : IDmaSpace
     /// <summary>The map that holds an address.</summary>
     /// <param name="iova">The address.</param>
     /// <returns>The map; null if the address is not mapped.</returns>
-    public DmaMap? Find(ulong iova)
-    {
-        var maps = _maps;
-        var at = FirstEndingAtOrAfter(maps, iova);
-        return at < maps.Length && maps[at].Iova <= iova ? maps[at] : null;
-    }
+    public DmaMap? Find(ulong iova) => _maps.Find(iova);
 
     /// <inheritdoc/>
     public bool TryAcquire(ulong iova, ulong length, DmaAccess access, out DmaSegment segment)
@@ -160,21 +136,5 @@ public class DmaSpace : IDmaSpace
         var left = map.Last - iova;
         count = left >= (ulong)wanted ? wanted : (int)left + 1;
         return true;
-    }
-
-    // The first map whose last address is not below the given one: the only one that can hold it.
-    private static int FirstEndingAtOrAfter(DmaMap[] maps, ulong iova)
-    {
-        int low = 0, high = maps.Length;
-        while (low < high)
-        {
-            var middle = (int)(((uint)low + (uint)high) >> 1);
-            if (maps[middle].Last < iova)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-
-        return low;
     }
 }
