@@ -10,7 +10,8 @@ public sealed class LayoutTests
     private static readonly (Type Type, string Name)[] Structures =
     [
         (typeof(iovec), "struct iovec"), (typeof(msghdr), "struct msghdr"), (typeof(cmsghdr), "struct cmsghdr"), (typeof(pollfd), "struct pollfd"),
-        (typeof(sockaddr_un), "struct sockaddr_un"), (typeof(statx_timestamp), "struct statx_timestamp"), (typeof(statx_t), "struct statx"),
+        (typeof(sockaddr_un), "struct sockaddr_un"), (typeof(rlimit), "struct rlimit"),
+        (typeof(statx_timestamp), "struct statx_timestamp"), (typeof(statx_t), "struct statx"),
     ];
 
     [Fact]
@@ -79,11 +80,16 @@ public sealed class LayoutTests
                 #include <sys/file.h>
                 #include <sys/ioctl.h>
                 #include <sys/mman.h>
+                #include <sys/resource.h>
                 #include <sys/socket.h>
                 #include <sys/stat.h>
                 #include <sys/uio.h>
                 #include <sys/un.h>
                 #include <linux/falloc.h>
+                #include <linux/kcmp.h>
+                #ifndef F_DUPFD_QUERY
+                #define F_DUPFD_QUERY 1027 /* Linux 6.10 */
+                #endif
                 int main(void) {
                 {{string.Join('\n', statements)}}
                 return 0; }

@@ -12,6 +12,7 @@ public static unsafe partial class Libc
 #pragma warning disable CS1591 // The man page of each function and constant is its documentation; repeating it here would only age.
     public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CLOEXEC = 0x80000, O_PATH = 0x200000, O_ACCMODE = 3;
     public const int F_DUPFD_CLOEXEC = 1030, F_GETFD = 1, F_GETFL = 3, F_SETFL = 4, F_ADD_SEALS = 1033, F_GET_SEALS = 1034;
+    public const int F_DUPFD_QUERY = 1027;
     public const int F_SEAL_SEAL = 1, F_SEAL_SHRINK = 2, F_SEAL_GROW = 4, F_SEAL_WRITE = 8;
     public const uint MFD_CLOEXEC = 1, MFD_ALLOW_SEALING = 2;
     public const int EFD_CLOEXEC = 0x80000, EFD_NONBLOCK = 0x800;

@@ -41,6 +41,12 @@ public unsafe struct sockaddr_un
     public fixed byte sun_path[108];
 }
 
+public struct rlimit
+{
+    public ulong rlim_cur;
+    public ulong rlim_max;
+}
+
 public struct statx_timestamp
 {
     public long tv_sec;

@@ -25,7 +25,8 @@ internal static class DmaCommands
 
         var access = (DmaAccess)(asked.Flags & (DmaMapFlags.Read | DmaMapFlags.Write));
         var made = hasFile
-            ? ClientFile.Map(asked.Address, asked.Length, access, request.Descriptors.Take(0), asked.FileOffset, how == DmaMapFlags.FileIo)
+            ? ClientFile.Map(
+                session.Dma, asked.Address, asked.Length, access, request.Descriptors.Take(0), asked.FileOffset, how == DmaMapFlags.FileIo)
             : new VfioResult<ClientMap>(new MessageMap(asked.Address, asked.Length, access, session.Requests));
         if (!made.IsSuccess)
             return made.Error;

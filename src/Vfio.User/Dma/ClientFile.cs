@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Vfio.Native;
 using Vfio.User.Wire;
@@ -8,7 +7,8 @@ namespace Vfio.User.Dma;
 /// <summary>Decides how the file of a DMA_MAP may be reached without trusting the client that sent it.</summary>
 internal static unsafe class ClientFile
 {
-    /// <summary>Makes the map; it owns the descriptor, or has closed it.</summary>
+    /// <summary>Makes the map.</summary>
+    /// <param name="space">The client's space: who shares out what maps of one file have in common.</param>
     /// <param name="iova">First address.</param>
     /// <param name="size">Bytes.</param>
     /// <param name="access">What the device may do.</param>
@@ -16,35 +16,44 @@ internal static unsafe class ClientFile
     /// <param name="offset">Where in the file the range begins.</param>
     /// <param name="fileIo">Whether the client asks for reads and writes instead of a mapping.</param>
     /// <returns>
-    /// EINVAL: no file with bytes of its own, or the range lies beyond its end. EACCES: it was not opened for that access.
+    /// EINVAL: no file with bytes of its own, or the range lies beyond its end. EACCES: it was not opened for that access. ENOMEM, EMFILE:
+    /// clients have as many mappings or descriptors as they may.
     /// </returns>
-    public static VfioResult<ClientMap> Map(ulong iova, ulong size, DmaAccess access, SafeFileHandle file, ulong offset, bool fileIo)
+    public static VfioResult<ClientMap> Map(
+        ClientDmaSpace space, ulong iova, ulong size, DmaAccess access, SafeFileHandle file, ulong offset, bool fileIo)
     {
-        var kept = false;
-        try
+        var checkedFile = Check(file, access, fileIo, offset, size);
+        if (!checkedFile.IsSuccess)
         {
-            var error = Check(file, access, fileIo, offset, size, out var sealedPage);
-            if (error != Errno.None)
-                return error;
-            if (sealedPage != 0 && !fileIo)
-                return MemoryMap.Create(iova, size, access, file, offset, sealedPage);
-            error = CheckCalls(file, access);
-            if (error != Errno.None)
-                return error;
-            kept = true;
-            return new FileMap(iova, size, access, file, (long)offset);
+            file.Dispose();
+            return checkedFile.Error;
         }
-        finally
-        {
-            if (!kept)
-                file.Dispose();
-        }
+
+        var status = checkedFile.Value;
+        return status.IsSealed && !fileIo
+            ? MapMemory(space.Windows, iova, size, access, file, offset, status)
+            : MapCalls(space.Files, iova, size, access, file, offset, status);
     }
 
-    // sealedPage: the page size of a file that nobody can shorten; 0 of any other.
-    private static Errno Check(SafeFileHandle file, DmaAccess access, bool fileIo, ulong offset, ulong size, out uint sealedPage)
+    private static VfioResult<ClientMap> MapMemory(
+        FileWindows windows, ulong iova, ulong size, DmaAccess access, SafeFileHandle file, ulong offset, in Status status)
     {
-        sealedPage = 0;
+        // The mapping keeps the file; the descriptor is not needed any more.
+        using var descriptor = file;
+        var protection = (access.HasFlag(DmaAccess.Read) ? Libc.PROT_READ : 0) | (access.HasFlag(DmaAccess.Write) ? Libc.PROT_WRITE : 0);
+        var window = windows.Take(file, status.Identity, status.Size, status.PageSize, protection, offset, size, out var address);
+        return window.IsSuccess ? new MemoryMap(iova, size, access, address, window.Value, windows) : window.Error;
+    }
+
+    private static VfioResult<ClientMap> MapCalls(
+        OpenFiles files, ulong iova, ulong size, DmaAccess access, SafeFileHandle file, ulong offset, in Status status)
+    {
+        var open = files.Take(file, new OpenFileKey(status.Identity, status.Flags), access);
+        return open.IsSuccess ? new FileMap(iova, size, access, open.Value, files, (long)offset) : open.Error;
+    }
+
+    private static VfioResult<Status> Check(SafeFileHandle file, DmaAccess access, bool fileIo, ulong offset, ulong size)
+    {
         var flags = Libc.fcntl(file, Libc.F_GETFL, 0);
         if (flags < 0 || (flags & Libc.O_PATH) != 0)
             return Errno.EINVAL;
@@ -58,33 +67,25 @@ internal static unsafe class ClientFile
         statx_t status;
         if (Statx(file, &status) < 0 || (status.stx_mode & Libc.S_IFMT) != Libc.S_IFREG)
             return Errno.EINVAL;
-        if (isSealed)
-            sealedPage = uint.IsPow2(status.stx_blksize) ? Math.Max(status.stx_blksize, Limits.PageSize) : Limits.PageSize;
 
         // Files of /proc have no size; there is nothing to fault on in a file that is read by calls.
         var sized = !(fileIo && status.stx_size == 0);
         var end = sized ? status.stx_size : long.MaxValue;
-        return offset > end || size > end - offset ? Errno.EINVAL : Errno.None;
-    }
-
-    // Huge pages' file system reads but does not write, others neither; better refused now than at the first transfer.
-    private static Errno CheckCalls(SafeFileHandle file, DmaAccess access)
-    {
-        byte none;
-        if (access.HasFlag(DmaAccess.Read) && Libc.pread(file, &none, 0, 0) < 0)
-            return (Errno)Marshal.GetLastPInvokeError();
-        if (access.HasFlag(DmaAccess.Write) && Libc.pwrite(file, &none, 0, 0) < 0)
-            return (Errno)Marshal.GetLastPInvokeError();
-        return Errno.None;
+        if (offset > end || size > end - offset)
+            return Errno.EINVAL;
+        var pageSize = uint.IsPow2(status.stx_blksize) ? Math.Max(status.stx_blksize, Limits.PageSize) : Limits.PageSize;
+        var identity = new FileIdentity(status.stx_dev_major, status.stx_dev_minor, status.stx_ino);
+        return new Status(identity, status.stx_size, pageSize, flags, isSealed);
     }
 
     private static int Statx(SafeFileHandle file, statx_t* status)
     {
+        const uint Wanted = Libc.STATX_TYPE | Libc.STATX_SIZE | Libc.STATX_INO;
         var held = false;
         try
         {
             file.DangerousAddRef(ref held);
-            return Libc.statx((int)file.DangerousGetHandle(), "", Libc.AT_EMPTY_PATH, Libc.STATX_TYPE | Libc.STATX_SIZE, status);
+            return Libc.statx((int)file.DangerousGetHandle(), "", Libc.AT_EMPTY_PATH, Wanted, status);
         }
         finally
         {
@@ -92,4 +93,7 @@ internal static unsafe class ClientFile
                 file.DangerousRelease();
         }
     }
+
+    /// <summary>What is known of a file that came. PageSize is that of a file that can be mapped.</summary>
+    private readonly record struct Status(FileIdentity Identity, ulong Size, uint PageSize, int Flags, bool IsSealed);
 }

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 using Vfio.Native;
 
 namespace Vfio.User.Dma;
@@ -8,7 +7,7 @@ namespace Vfio.User.Dma;
 /// A range of a file that the client can shorten at any time: it is read and written by calls, which then fail, where a touch of mapped
 /// memory would kill the process by SIGBUS.
 /// </summary>
-internal sealed unsafe class FileMap(ulong iova, ulong size, DmaAccess access, SafeFileHandle file, long offset)
+internal sealed unsafe class FileMap(ulong iova, ulong size, DmaAccess access, OpenFile file, OpenFiles files, long offset)
     : ClientMap(iova, size, access, null)
 {
     protected override VfioResult Read(ulong iova, Span<byte> destination)
@@ -17,7 +16,7 @@ internal sealed unsafe class FileMap(ulong iova, ulong size, DmaAccess access, S
         {
             for (var done = 0; done < destination.Length;)
             {
-                var count = Libc.pread(file, bytes + done, (nuint)(destination.Length - done), Position(iova, done));
+                var count = Libc.pread(file.Handle, bytes + done, (nuint)(destination.Length - done), Position(iova, done));
                 if (!Advance(count, ref done, out var error))
                     return error;
             }
@@ -32,7 +31,7 @@ internal sealed unsafe class FileMap(ulong iova, ulong size, DmaAccess access, S
         {
             for (var done = 0; done < source.Length;)
             {
-                var count = Libc.pwrite(file, bytes + done, (nuint)(source.Length - done), Position(iova, done));
+                var count = Libc.pwrite(file.Handle, bytes + done, (nuint)(source.Length - done), Position(iova, done));
                 if (!Advance(count, ref done, out var error))
                     return error;
             }
@@ -41,7 +40,7 @@ internal sealed unsafe class FileMap(ulong iova, ulong size, DmaAccess access, S
         return VfioResult.Success;
     }
 
-    protected override void OnUnmapped() => file.Dispose();
+    protected override void OnUnmapped() => files.Release(file);
 
     private long Position(ulong iova, int done) => offset + (long)(iova - Iova) + done;
 
