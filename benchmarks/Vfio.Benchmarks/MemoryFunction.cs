@@ -101,39 +101,35 @@ public sealed class MemoryFunction : IPciFunction, IInterruptLines
     {
     }
 
-    private sealed class MemoryBar : IPciBar
+    private sealed unsafe class MemoryBar : IPciBar
     {
-        private readonly ulong[] _registers = GC.AllocateArray<ulong>(512, pinned: true);
+        private readonly SharedPage _page = new();
 
-        public ulong Size => 4096;
+        public ulong Size => SharedPage.Size;
 
         public BarKind Kind => BarKind.Memory32;
 
-        public unsafe ulong Read(ulong offset, int width)
+        public RegionMapping? Mapping => _page.Mapping;
+
+        public ulong Read(ulong offset, int width)
         {
-            fixed (ulong* first = _registers)
+            var register = (byte*)_page.Address + offset;
+            return width switch
             {
-                var register = (byte*)first + offset;
-                return width switch
-                {
-                    1 => Mmio.Read8(register),
-                    2 => Mmio.Read16(register),
-                    4 => Mmio.Read32(register),
-                    _ => Mmio.Read64(register),
-                };
-            }
+                1 => Mmio.Read8(register),
+                2 => Mmio.Read16(register),
+                4 => Mmio.Read32(register),
+                _ => Mmio.Read64(register),
+            };
         }
 
-        public unsafe void Write(ulong offset, int width, ulong value)
+        public void Write(ulong offset, int width, ulong value)
         {
-            fixed (ulong* first = _registers)
-            {
-                var register = (byte*)first + offset;
-                if (width == 4)
-                    Mmio.Write32(register, (uint)value);
-                else
-                    Mmio.Write64(register, value);
-            }
+            var register = (byte*)_page.Address + offset;
+            if (width == 4)
+                Mmio.Write32(register, (uint)value);
+            else
+                Mmio.Write64(register, value);
         }
     }
 }
