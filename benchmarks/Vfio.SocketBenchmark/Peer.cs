@@ -13,6 +13,16 @@ internal sealed class Peer : IDisposable
         _process = Process.Start(start) ?? throw new InvalidOperationException($"{file} does not start");
     }
 
+    /// <summary>Processor time so far, the kernel's on its behalf included.</summary>
+    public TimeSpan ProcessorTime
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.TotalProcessorTime;
+        }
+    }
+
     public string ReadLine()
         => _process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("a peer has ended before its time");
 

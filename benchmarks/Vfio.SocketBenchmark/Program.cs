@@ -12,6 +12,7 @@ if (args is ["--serve", var served])
 if (Option("--help") is not null || args.Any(argument => !argument.StartsWith("--", StringComparison.Ordinal)))
 {
     Console.WriteLine("Vfio.SocketBenchmark [--rounds=N] [--count=N] [--json]");
+    Console.WriteLine("Vfio.SocketBenchmark --maps");
     Console.WriteLine("Needs gcc and taskset. Run it in Release, on a machine that does nothing else.");
     return 2;
 }
@@ -23,6 +24,12 @@ try
 {
     var peer = await BuildPeerAsync(directory);
     var cpus = Environment.ProcessorCount;
+    if (Option("--maps") is not null)
+    {
+        MapReport.Run(peer, directory, Math.Min(1, cpus - 1));
+        return 0;
+    }
+
     List<Placement> placements = [Measure("same CPU", 0, 0)];
     if (cpus > 1)
         placements.Add(Measure("cross CPU", 0, 1));
