@@ -9,7 +9,7 @@ namespace Vfio.Native;
 /// <remarks>
 /// Whether an eventfd blocks is a property of the description that both processes share, so it is not ours to change. Instead a full
 /// counter is found by <c>poll</c> before the write. (Only a peer that holds the counter one short of full, and fills it between the two
-/// calls, could make a write wait; it waits until that peer reads.)
+/// calls, could make a write wait; it waits until that peer reads. RWF_NOWAIT is no help: an eventfd takes it of reads only.)
 /// </remarks>
 public static unsafe class EventFd
 {
