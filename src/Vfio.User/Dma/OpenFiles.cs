@@ -16,7 +16,9 @@ internal sealed class OpenFiles
     /// <param name="descriptor">Always taken over.</param>
     /// <param name="key">What it is of.</param>
     /// <param name="access">What will be done with it.</param>
-    /// <returns>The file, to be given back by <see cref="Release"/>; EMFILE: the client has as many as it may; what the file system says.</returns>
+    /// <returns>
+    /// The file, to be given back by <see cref="Release"/>; EMFILE: the client has as many as it may; what the file system says.
+    /// </returns>
     public VfioResult<OpenFile> Take(SafeFileHandle descriptor, OpenFileKey key, DmaAccess access)
     {
         lock (_changing)

@@ -4,7 +4,9 @@ using Vfio.User.Tests.Peers;
 
 namespace Vfio.User.Tests.Dma;
 
-/// <summary>What as many maps as a client may have take of the process: the kernel gives it fewer mappings than that, and fewer descriptors.</summary>
+/// <summary>
+/// What as many maps as a client may have take of the process: the kernel gives it fewer mappings than that, and fewer descriptors.
+/// </summary>
 [Collection(ProcessWide.Name)]
 public class ManyMapsTests
 {
