@@ -1,0 +1,115 @@
+using Vfio.OracleReplay.Recording;
+
+namespace Vfio.OracleReplay.Hardware;
+
+/// <summary>The BARs of a function: sizes from region_info, what they decode from the raw BAR registers.</summary>
+internal static class BarInference
+{
+    private const uint KindIo = 1, Kind64 = 4, Prefetchable = 8, FlagBits = 0xF;
+    private const uint IdeClass = 0x0101, VgaClass = 0x0300;
+    private const ulong Page = 4096, VgaSize = 0xC0000;
+
+    public static IReadOnlyList<RecordedBarShape?> Of(RecordedDevice device, RecordedHardware hardware, IReadOnlyList<RecordedDevice> all)
+    {
+        var bars = new RecordedBarShape?[RegionIndex.FixedCount];
+        foreach (var row in device.Of("region_info"))
+        {
+            var index = row.Unsigned("index");
+            if (row.Int("errno") != 0 || row.Unsigned64("size") is 0 or > long.MaxValue)
+                continue;
+            if (index <= RegionIndex.Bar5)
+                bars[index] = Bar(row, (int)index, row.Unsigned64("size"), hardware, all);
+            else if (index == RegionIndex.Rom)
+                bars[index] = Rom(row.Unsigned64("size"), true, hardware);
+            else if (index == RegionIndex.Vga)
+                bars[index] = Vga(hardware);
+        }
+
+        bars[RegionIndex.Rom] ??= UnreadableRom(device, hardware);
+        return bars;
+    }
+
+    private static RecordedBarShape Bar(RecordedRow row, int index, ulong size, RecordedHardware hardware, IReadOnlyList<RecordedDevice> all)
+    {
+        if (!ulong.IsPow2(size))
+            throw row.Wrong("size", "size of a BAR: a power of two");
+        var register = ConfigBytes.Load(hardware.WhileOpen, Registers.Bar0 + (4 * index), 4);
+        var flags = register & FlagBits;
+        if (register == 0 && IsCompatibilityIde(hardware, index))
+        {
+            flags = KindIo;
+        }
+        else if (register == 0)
+        {
+            flags = ConfigBytes.Load(hardware.Shown, Registers.Bar0 + (4 * index), 4) & FlagBits;
+            hardware.Notes.Add($"BAR {index}: its register reads 0, so what it decodes is taken from virtual_config ({flags:X}h)");
+        }
+
+        var kind = (flags & KindIo) != 0 ? BarKind.Io : (flags & Kind64) != 0 ? BarKind.Memory64 : BarKind.Memory32;
+        return new(index, size, kind, kind != BarKind.Io && (flags & Prefetchable) != 0)
+        {
+            IsMappable = kind != BarKind.Io && (size >= Page || HasPageOfItsOwn(index, register & ~FlagBits, size, hardware, all)),
+        };
+    }
+
+    // The kernel gives an IDE controller in compatibility mode the ports of the first PCs, which its registers do not name.
+    private static bool IsCompatibilityIde(RecordedHardware hardware, int index)
+    {
+        var programming = hardware.BeforeOpen[Registers.ClassCode];
+        return ConfigBytes.Load(hardware.BeforeOpen, Registers.ClassCode + 1, 2) == IdeClass && index < 4 && (programming & (index < 2 ? 1 : 4)) == 0;
+    }
+
+    private static bool HasPageOfItsOwn(int index, ulong address, ulong size, RecordedHardware hardware, IReadOnlyList<RecordedDevice> all)
+    {
+        if (address % Page != 0)
+            return false;
+        foreach (var other in all)
+        {
+            if (other.Of("raw_config_open") is not [var row, ..])
+                continue;
+            var config = row.Bytes("bytes");
+            for (var i = 0; i <= RegionIndex.Bar5 && Registers.Bar0 + (4 * i) + 4 <= config.Length; i++)
+            {
+                if (other.Name == hardware.Name && i == index)
+                    continue;
+                var register = ConfigBytes.Load(config, Registers.Bar0 + (4 * i), 4);
+                if ((register & KindIo) == 0 && (register & ~FlagBits) > address && (register & ~FlagBits) < address + Page)
+                    return false;
+                // The upper half is no BAR.
+                i += (register & Kind64) != 0 && (register & KindIo) == 0 ? 1 : 0;
+            }
+        }
+
+        return size > 0;
+    }
+
+    private static RecordedBarShape Rom(ulong size, bool hasImage, RecordedHardware hardware)
+    {
+        var isShadow = ConfigBytes.Load(hardware.WhileOpen, Registers.Rom, 4) == 0;
+        if (isShadow)
+            hardware.Notes.Add("its ROM register reads 0 and it has a ROM all the same: a copy in memory");
+        return new(RegionIndex.Rom, size, BarKind.Memory32, false) { HasImage = hasImage, IsShadow = isShadow };
+    }
+
+    // REGION_INFO hides a ROM without an image. How large its register is, only a write of ones has shown.
+    private static RecordedBarShape? UnreadableRom(RecordedDevice device, RecordedHardware hardware)
+    {
+        const uint AddressBits = 0xFFFFF800;
+        foreach (var row in device.Of("config_write"))
+        {
+            if (row.Int("offset") != Registers.Rom || row.Int("width") != 4 || row.Unsigned("value") != uint.MaxValue)
+                continue;
+            var shown = row.Bytes("after") is { Length: 4 } bytes ? ConfigBytes.Load(bytes, 0, 4) & AddressBits : 0;
+            if (shown == 0)
+                continue;
+            hardware.Notes.Add("its ROM has no image: the ROM's size is taken from what a client saw after writing ones, the only row that has it");
+            return Rom(~shown + 1UL & uint.MaxValue, false, hardware);
+        }
+
+        return null;
+    }
+
+    private static RecordedBarShape? Vga(RecordedHardware hardware)
+        => ConfigBytes.Load(hardware.BeforeOpen, Registers.ClassCode + 1, 2) == VgaClass
+            ? new(RegionIndex.Vga, VgaSize, BarKind.Memory32, false) : null;
+}

@@ -1,0 +1,45 @@
+using Vfio.OracleReplay.Recording;
+
+namespace Vfio.OracleReplay.Hardware;
+
+/// <summary>How many interrupts a function has, from its registers, and how many of them the recording's host could give.</summary>
+internal sealed record InterruptInference(int Intx, int Msi, int Msix, bool DynamicMsix, IReadOnlyDictionary<IrqIndex, int> Obtainable)
+{
+    public static InterruptInference Of(RecordedDevice device, RecordedHardware hardware)
+    {
+        var pin = hardware.BeforeOpen[Registers.InterruptPin] != 0 && !hardware.IsVirtualFunction;
+        if (pin && hardware.Shown[Registers.InterruptPin] == 0)
+        {
+            pin = false;
+            hardware.Notes.Add("it has a pin that the recording's host had not connected: taken from virtual_config");
+        }
+
+        return new(pin ? 1 : 0, MsiOf(hardware), MsixOf(hardware), IsDynamic(device), Limits(device, hardware));
+    }
+
+    private static int MsiOf(RecordedHardware hardware)
+        => hardware.Standard(Registers.Msi) is > 0 and var at
+            ? 1 << (int)((ConfigBytes.Load(hardware.BeforeOpen, at + Registers.MsiFlags, 2) & Registers.MsiQueueCapable) >> 1) : 0;
+
+    private static int MsixOf(RecordedHardware hardware)
+        => hardware.Standard(Registers.Msix) is > 0 and var at
+            ? (int)(ConfigBytes.Load(hardware.BeforeOpen, at + Registers.MsixControl, 2) & Registers.MsixTableSize) + 1 : 0;
+
+    // Whether MSI-X vectors can be added later is a property of the host's interrupt controller, which only this flag tells.
+    private static bool IsDynamic(RecordedDevice device)
+        => !device.Of("irq_info").Any(row => row.Unsigned("index") == (uint)IrqIndex.Msix && row.Unsigned("count") > 0
+            && ((IrqFlags)row.Unsigned("flags")).HasFlag(IrqFlags.NoResize));
+
+    // A positive answer is how many vectors the host had to give.
+    private static Dictionary<IrqIndex, int> Limits(RecordedDevice device, RecordedHardware hardware)
+    {
+        var limits = new Dictionary<IrqIndex, int>();
+        foreach (var row in device.Of("set_irqs"))
+        {
+            if (row.Int("errno") is > 0 and var obtainable && limits.TryAdd((IrqIndex)row.Int("index"), obtainable))
+                hardware.Notes.Add($"its host had no more than {obtainable} vectors for {(IrqIndex)row.Int("index")}: taken from a set_irqs row");
+        }
+
+        return limits;
+    }
+}

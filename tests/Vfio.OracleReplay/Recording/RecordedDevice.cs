@@ -1,0 +1,22 @@
+namespace Vfio.OracleReplay.Recording;
+
+/// <summary>All rows about one function, in the order of the recording.</summary>
+internal sealed class RecordedDevice(string name)
+{
+    private readonly List<RecordedRow> _rows = [];
+    private readonly Dictionary<string, List<RecordedRow>> _byKind = [];
+
+    public string Name => name;
+
+    public IReadOnlyList<RecordedRow> Rows => _rows;
+
+    public IReadOnlyList<RecordedRow> Of(string kind) => _byKind.GetValueOrDefault(kind) ?? [];
+
+    public void Add(RecordedRow row)
+    {
+        _rows.Add(row);
+        if (!_byKind.TryGetValue(row.Kind, out var rows))
+            _byKind.Add(row.Kind, rows = []);
+        rows.Add(row);
+    }
+}
