@@ -7,7 +7,7 @@ internal static class BarInference
 {
     private const uint KindIo = 1, Kind64 = 4, Prefetchable = 8, FlagBits = 0xF;
     private const uint IdeClass = 0x0101, VgaClass = 0x0300;
-    private const ulong Page = 4096, VgaSize = 0xC0000;
+    private const ulong Page = 4096, VgaSize = 0xC0000, ShadowSize = 0x20000;
 
     public static IReadOnlyList<RecordedBarShape?> Of(RecordedDevice device, RecordedHardware hardware, IReadOnlyList<RecordedDevice> all)
     {
@@ -85,9 +85,11 @@ internal static class BarInference
 
     private static RecordedBarShape Rom(ulong size, bool hasImage, RecordedHardware hardware)
     {
-        var isShadow = ConfigBytes.Load(hardware.WhileOpen, Registers.Rom, 4) == 0;
+        // Firmware leaves the first display controller's ROM at C0000h, and the kernel then takes those 128 KiB for the ROM
+        // (pci_fixup_video), whatever the register says.
+        var isShadow = ConfigBytes.Load(hardware.WhileOpen, Registers.Rom, 4) == 0 || (IsVga(hardware) && size == ShadowSize);
         if (isShadow)
-            hardware.Notes.Add("its ROM register reads 0 and it has a ROM all the same: a copy in memory");
+            hardware.Notes.Add("its ROM is taken for the copy in memory that firmware leaves of a display controller's");
         return new(RegionIndex.Rom, size, BarKind.Memory32, false) { HasImage = hasImage, IsShadow = isShadow };
     }
 
@@ -110,6 +112,7 @@ internal static class BarInference
     }
 
     private static RecordedBarShape? Vga(RecordedHardware hardware)
-        => ConfigBytes.Load(hardware.BeforeOpen, Registers.ClassCode + 1, 2) == VgaClass
-            ? new(RegionIndex.Vga, VgaSize, BarKind.Memory32, false) : null;
+        => IsVga(hardware) ? new(RegionIndex.Vga, VgaSize, BarKind.Memory32, false) : null;
+
+    private static bool IsVga(RecordedHardware hardware) => ConfigBytes.Load(hardware.BeforeOpen, Registers.ClassCode + 1, 2) == VgaClass;
 }

@@ -30,11 +30,12 @@ internal sealed class HardwareBits
         foreach (var (id, at) in hardware.StandardCapabilities)
         {
             bits.Add(hardware.WhileOpen, at, SpecificationBits.Standard.GetValueOrDefault(id) ?? [], evidence);
-            if (id == Registers.Msi && at + Registers.MsiFlags + 2 <= hardware.WhileOpen.Length)
-            {
-                var flags = (int)ConfigBytes.Load(hardware.WhileOpen, at + Registers.MsiFlags, 2);
+            // The flags of both stand at the same place.
+            var flags = (int)ConfigBytes.Load(hardware.WhileOpen, at + Registers.CapabilityFlags, 2);
+            if (id == Registers.Msi)
                 bits.Add(hardware.WhileOpen, at, SpecificationBits.MsiMessage(flags), evidence);
-            }
+            else if (id == Registers.Express)
+                bits.Add(hardware.WhileOpen, at, SpecificationBits.Express(flags), evidence);
         }
 
         foreach (var (id, at) in hardware.ExtendedCapabilities)

@@ -19,11 +19,11 @@ internal sealed record InterruptInference(int Intx, int Msi, int Msix, bool Dyna
 
     private static int MsiOf(RecordedHardware hardware)
         => hardware.Standard(Registers.Msi) is > 0 and var at
-            ? 1 << (int)((ConfigBytes.Load(hardware.BeforeOpen, at + Registers.MsiFlags, 2) & Registers.MsiQueueCapable) >> 1) : 0;
+            ? 1 << (int)((ConfigBytes.Load(hardware.BeforeOpen, at + Registers.CapabilityFlags, 2) & Registers.MsiQueueCapable) >> 1) : 0;
 
     private static int MsixOf(RecordedHardware hardware)
         => hardware.Standard(Registers.Msix) is > 0 and var at
-            ? (int)(ConfigBytes.Load(hardware.BeforeOpen, at + Registers.MsixControl, 2) & Registers.MsixTableSize) + 1 : 0;
+            ? (int)(ConfigBytes.Load(hardware.BeforeOpen, at + Registers.CapabilityFlags, 2) & Registers.MsixTableSize) + 1 : 0;
 
     // Whether MSI-X vectors can be added later is a property of the host's interrupt controller, which only this flag tells.
     private static bool IsDynamic(RecordedDevice device)

@@ -6,19 +6,22 @@ internal static class Registers
     public const int Command = 0x04, ClassCode = 0x09, Bar0 = 0x10, SubsystemVendor = 0x2C, Rom = 0x30, InterruptPin = 0x3D;
     public const uint CommandIo = 1, CommandMemory = 2, RomEnable = 1;
 
+    /// <summary>Where MSI, MSI-X and PCI Express have their flags.</summary>
+    public const int CapabilityFlags = 2;
+
     public const int PowerManagement = 0x01, PowerCapabilities = 2, PowerControl = 4;
     public const uint PowerStateMask = 3, NoSoftReset = 8, D1Support = 0x200, D2Support = 0x400;
 
     public const int Vpd = 0x03, VpdAddress = 2, VpdData = 4;
     public const uint VpdFlag = 0x8000;
 
-    public const int Msi = 0x05, MsiFlags = 2;
+    public const int Msi = 0x05;
     public const uint MsiQueueCapable = 0xE;
 
     public const int Express = 0x10, DeviceCapabilities = 4, DeviceControl = 8;
     public const uint FlrCapable = 1u << 28, InitiateFlr = 0x8000;
 
-    public const int Msix = 0x11, MsixControl = 2;
+    public const int Msix = 0x11;
     public const uint MsixTableSize = 0x7FF;
 
     public const int AdvancedFeatures = 0x13, AfCapabilities = 3, AfControl = 4;

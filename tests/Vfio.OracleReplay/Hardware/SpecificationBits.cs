@@ -23,12 +23,6 @@ internal static class SpecificationBits
         // The message itself differs with the capability's flags: MsiRegisters.
         [0x05] = [new(2, 2, 0x0071, Kept: true, ClearedByReset: true)],
         [0x07] = [new(2, 2, 0x007F, ClearedByReset: true)],
-        [0x10] =
-        [
-            // Initiate Function Level Reset reads as 0 and is not among them; the payload is virtual.
-            new(8, 2, 0x7F1F, ClearedByReset: true), new(8, 2, 0x00E0, Kept: true, ClearedByReset: true), new(0x10, 2, 0x01FB, Kept: true, ClearedByReset: true),
-            new(0x28, 2, 0xFFFF, ClearedByReset: true), new(0x30, 2, 0xFFFF, Kept: true, ClearedByReset: true),
-        ],
         [0x11] = [new(2, 2, 0xC000, Kept: true, ClearedByReset: true)],
     };
 
@@ -44,6 +38,23 @@ internal static class SpecificationBits
         [0x18] = [new(4, 4, 0x1FFF1FFF, Kept: true)],
         [0x1B] = [new(6, 2, 0x0007, Kept: true)],
     };
+
+    /// <summary>The registers of a PCI Express capability: version 1 has no second set, and an integrated endpoint no link.</summary>
+    /// <param name="flags">Its PCI Express Capabilities.</param>
+    public static IEnumerable<SpecifiedRegister> Express(int flags)
+    {
+        const int Version = 0xF, Type = 0xF0, IntegratedEndpoint = 0x90;
+        var (hasSecond, hasLink) = ((flags & Version) > 1, (flags & Type) != IntegratedEndpoint);
+        // Initiate Function Level Reset reads as 0 and is not among them; the payload is virtual.
+        yield return new(8, 2, 0x7F1F, ClearedByReset: true);
+        yield return new(8, 2, 0x00E0, Kept: true, ClearedByReset: true);
+        if (hasLink)
+            yield return new(0x10, 2, 0x01FB, Kept: true, ClearedByReset: true);
+        if (hasSecond)
+            yield return new(0x28, 2, 0xFFFF, ClearedByReset: true);
+        if (hasSecond && hasLink)
+            yield return new(0x30, 2, 0xFFFF, Kept: true, ClearedByReset: true);
+    }
 
     /// <summary>The message registers of an MSI capability.</summary>
     /// <param name="flags">Its Message Control.</param>
