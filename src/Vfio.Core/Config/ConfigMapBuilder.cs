@@ -80,7 +80,7 @@ internal sealed class ConfigMapBuilder
             {
                 // The id is the hardware's anyway; making it virtual too spares every read of a chain the way down.
                 _map.NoteStandard(id, at);
-                Add(rule!, at, length, [new(Id, 2, RegisterRule.All, 0), .. rule!.Registers(_function, at)]);
+                Add(rule!, at, length, Registers(rule!, at, HeaderRegisters.Size, new(Id, 2, RegisterRule.All, 0)));
                 if (id == Pm.Id)
                     ClearPme(at);
                 previous = at + Next;
@@ -105,6 +105,14 @@ internal sealed class ConfigMapBuilder
             return length;
         _logger.LogWarning("{Function}: {Capability} at {Start:x} reaches over the end", _function.Address, rule.Name, at);
         return rule.RawWrites ? end - at : 0;
+    }
+
+    // The kernel finds where a capability starts by searching backwards for bytes of another id. So it takes the second of two of one id
+    // that abut for the middle of the first, and where the rest of such a capability is the hardware's, its header is too.
+    private IReadOnlyList<RegisterRule> Registers(CapabilityRule rule, int at, int first, RegisterRule header)
+    {
+        var registers = rule.Registers(_function, at);
+        return registers.Count == 0 && at > first && _map.BlockAt(at - 1).Name == rule.Name ? [] : [header, .. registers];
     }
 
     private void ClearPme(int at)
@@ -134,7 +142,7 @@ internal sealed class ConfigMapBuilder
             if (length != 0)
             {
                 _map.NoteExtended((ushort)header, at);
-                Add(rule!, at, length, [new(0, 4, RegisterRule.All, 0), .. rule!.Registers(_function, at)]);
+                Add(rule!, at, length, Registers(rule!, at, ExtendedStart, new(0, 4, RegisterRule.All, 0)));
                 visible++;
                 previous = at;
             }

@@ -9,7 +9,6 @@ namespace Vfio.Core.Config;
 /// </summary>
 /// <remarks>
 /// A request of any offset and length is cut into naturally aligned pieces of 4, 2 and 1 bytes, each inside one dword and one capability.
-/// Unlike the kernel, which searches backwards for a capability's start, abutting capabilities of one id are told apart.
 /// </remarks>
 internal sealed class VirtualConfig(IPciFunction function, ConfigMap map, ShadowConfig shadow, AccessGate gate)
 {

@@ -83,18 +83,38 @@ public sealed class CapabilityChainTests
     }
 
     [Fact]
-    public async Task Abutting_capabilities_of_one_id_are_told_apart()
+    [Trait("Trap", "3")]
+    public async Task The_second_of_two_abutting_capabilities_of_one_id_shows_the_hardwares_link()
     {
         var hardware = new Hardware(256);
-        hardware.Standard(0x09, 16, (2, 1, 16));
+        var first = hardware.Standard(0x09, 16, (2, 1, 16));
         var second = hardware.Standard(0x09, 16, (2, 1, 16));
-        hardware.Standard(0x0C, 4);
+        var hidden = hardware.Standard(0x0C, 4);
         var last = hardware.Standard(0x09, 16, (2, 1, 16));
         await using var device = await OpenDevice.Open(new(hardware.Bytes));
 
-        // The link of the second leads around a hidden one: the kernel's backward search takes it for the first one's middle, and shows the
-        // hardware's.
-        Assert.Equal((uint)last, device.ReadConfig(second + 1, 1));
+        // As the kernel has it: its backward search takes the second for the middle of the first.
+        Assert.Equal((uint)second, device.ReadConfig(first + 1, 1));
+        Assert.Equal((uint)hidden, device.ReadConfig(second + 1, 1));
+        Assert.Equal(0x0Cu, device.ReadConfig(hidden, 1));
+        Assert.Equal(0x09u, device.ReadConfig(last, 1));
+    }
+
+    [Fact]
+    [Trait("Trap", "3")]
+    public async Task The_second_of_two_abutting_extended_capabilities_of_one_id_shows_the_hardwares_link()
+    {
+        var hardware = new Hardware();
+        hardware.Express();
+        hardware.Extended(0x23, 16, (4, 4, 16u << 20));
+        var second = hardware.Extended(0x23, 16, (4, 4, 16u << 20));
+        var hidden = hardware.Extended(0x2E, 16);
+        var last = hardware.Extended(0x0E, 8);
+        hardware.Extended(0x2E, 16);
+        await using var device = await OpenDevice.Open(new(hardware.Bytes));
+
+        Assert.Equal((uint)hidden, device.ReadConfig(second) >> 20);
+        Assert.Equal(0u, device.ReadConfig(last) >> 20);
     }
 
     [Fact]
