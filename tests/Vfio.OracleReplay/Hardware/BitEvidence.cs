@@ -9,17 +9,20 @@ namespace Vfio.OracleReplay.Hardware;
 /// </remarks>
 internal sealed class BitEvidence
 {
+    private readonly byte[] _set;
+
     private BitEvidence(int size)
     {
         Changed = new byte[size];
         ClearedByOne = new byte[size];
+        _set = new byte[size];
         Asked = new byte[size];
     }
 
     /// <summary>The bits that took the value that was written.</summary>
     public byte[] Changed { get; }
 
-    /// <summary>The bits that went to 0 when 1 was written.</summary>
+    /// <summary>The bits that went to 0 when 1 was written, and never to 1.</summary>
     public byte[] ClearedByOne { get; }
 
     /// <summary>The bits that some write would have changed, had it reached the hardware and the hardware had them.</summary>
@@ -37,6 +40,8 @@ internal sealed class BitEvidence
                 evidence.Add(offset, width, value, Before(before, offset & ~3, hardware, shown), after);
         }
 
+        for (var i = 0; i < hardware.Length; i++)
+            evidence.ClearedByOne[i] &= (byte)~evidence._set[i];
         return evidence;
     }
 
@@ -83,6 +88,7 @@ internal sealed class BitEvidence
             var cleared = isWritten ? changed & before[i] & written : 0;
             Changed[start + i] |= (byte)taken;
             ClearedByOne[start + i] |= (byte)cleared;
+            _set[start + i] |= (byte)(taken & written);
             Asked[start + i] |= isWritten ? (byte)(before[i] ^ written) : (byte)0;
             Unexplained += byte.PopCount((byte)(changed & ~taken & ~cleared));
         }
