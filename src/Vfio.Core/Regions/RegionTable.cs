@@ -20,10 +20,11 @@ internal sealed class RegionTable
     private readonly Func<bool> _memoryEnabled;
     private readonly FunctionBar?[] _bars = new FunctionBar?[RegionIndex.Rom];
     private readonly RomRegion? _rom;
+    private readonly VgaRegion? _vga;
     private readonly MsixTable _msix;
     private readonly ulong _configSize;
 
-    public RegionTable(IPciFunction function, ConfigMap map, VirtualConfig config, AccessGate gate, Func<bool> memoryEnabled)
+    public RegionTable(IPciFunction function, ConfigMap map, VirtualConfig config, AccessGate gate, Func<bool> memoryEnabled, bool disableVga = false)
     {
         _config = config;
         _gate = gate;
@@ -39,6 +40,7 @@ internal sealed class RegionTable
         }
 
         _rom = function.Bar(RegionIndex.Rom) is { } rom ? new(function, rom) : null;
+        _vga = !disableVga && function.Bar(RegionIndex.Vga) is { } vga ? new(vga, gate) : null;
     }
 
     /// <summary>The regions that a variant has added.</summary>
@@ -56,6 +58,8 @@ internal sealed class RegionTable
                 return _rom is { HasImage: true } ? new RegionInfo { Size = _rom.Size, Flags = RegionFlags.Read } : RegionInfo.Absent;
             case RegionIndex.Config:
                 return new RegionInfo { Size = _configSize, Flags = RegionFlags.Read | RegionFlags.Write };
+            case RegionIndex.Vga:
+                return _vga is null ? Errno.EINVAL : VgaRegion.Info;
             default:
                 return Device.At(region) is { } device ? device.Info : Errno.EINVAL;
         }
@@ -79,6 +83,8 @@ internal sealed class RegionTable
                 return ReadRom(offset, destination);
             case RegionIndex.Config:
                 return _config.Read(offset, destination);
+            case RegionIndex.Vga:
+                return _vga?.Read(offset, destination) ?? Errno.EINVAL;
             default:
                 if (Device.At(region) is not { } device || !device.Flags.HasFlag(RegionFlags.Read) || offset >= device.Size)
                     return Errno.EINVAL;
@@ -96,6 +102,8 @@ internal sealed class RegionTable
                 return WriteBar(_bars[region], offset, source);
             case RegionIndex.Config:
                 return _config.Write(offset, source);
+            case RegionIndex.Vga:
+                return _vga?.Write(offset, source) ?? Errno.EINVAL;
             default:
                 if (Device.At(region) is not { } device || !device.Flags.HasFlag(RegionFlags.Write) || offset >= device.Size)
                     return Errno.EINVAL;
@@ -155,9 +163,12 @@ internal sealed class RegionTable
         _gate.EnterShared();
         try
         {
-            // The kernel maps the ROM for each read, and a ROM that does not decode has no image to map.
-            if (!_rom.HasImage || !_memoryEnabled())
+            // The kernel maps the ROM for each read, and a ROM that does not decode has no image to map. A copy in memory can always be
+            // mapped; that a client turned memory off shows when it is read.
+            if (!_rom.HasImage || (!_rom.IsShadow && !_memoryEnabled()))
                 return Errno.ENOMEM;
+            if (!_memoryEnabled() && !_rom.IsExcluded(offset, count))
+                return Errno.EIO;
             _rom.Read(offset, destination[..count]);
         }
         finally

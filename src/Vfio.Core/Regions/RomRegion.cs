@@ -3,7 +3,10 @@ using static Vfio.Core.Config.HeaderRegisters;
 
 namespace Vfio.Core.Regions;
 
-/// <summary>The expansion ROM: its decoding is turned on for each read, as the kernel's <c>pci_map_rom</c> does.</summary>
+/// <summary>
+/// The expansion ROM: its decoding is turned on for each read, as the kernel's <c>pci_map_rom</c> does; but for a copy in memory, which needs
+/// none.
+/// </summary>
 internal sealed class RomRegion
 {
     private const int WidestAccess = 4;
@@ -30,11 +33,23 @@ internal sealed class RomRegion
 
     public ulong Size => _rom.Size;
 
+    /// <summary>Whether it is a copy that firmware left in memory.</summary>
+    public bool IsShadow => _rom.IsShadow;
+
+    /// <summary>Whether a request touches nothing but what the image leaves.</summary>
+    public bool IsExcluded(ulong offset, int count) => _bar.IsExcluded(offset, count);
+
     /// <summary>Reads; the range is inside the ROM and memory decoding is on.</summary>
     public void Read(ulong offset, Span<byte> destination) => Decode(offset, destination);
 
     private void Decode(ulong offset, Span<byte> destination)
     {
+        if (IsShadow)
+        {
+            _bar.Read(offset, destination);
+            return;
+        }
+
         lock (_decoding)
         {
             var register = _function.ReadConfig(HeaderRegisters.Rom, 4);

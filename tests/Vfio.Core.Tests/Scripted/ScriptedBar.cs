@@ -24,6 +24,8 @@ internal sealed class ScriptedBar(int size, BarKind kind = BarKind.Memory32) : I
 
     public ulong ImageSize { get; init; } = (ulong)size;
 
+    public bool IsShadow { get; init; }
+
     public RegionMapping? Mapping { get; init; }
 
     public ulong Read(ulong offset, int width)
