@@ -12,15 +12,16 @@ internal static class BarInference
     public static IReadOnlyList<RecordedBarShape?> Of(RecordedDevice device, RecordedHardware hardware, IReadOnlyList<RecordedDevice> all)
     {
         var bars = new RecordedBarShape?[RegionIndex.FixedCount];
+        var claimed = Claimed(device);
         foreach (var row in device.Of("region_info"))
         {
             var index = row.Unsigned("index");
             if (row.Int("errno") != 0 || row.Unsigned64("size") is 0 or > long.MaxValue)
                 continue;
             if (index <= RegionIndex.Bar5)
-                bars[index] = Bar(row, (int)index, row.Unsigned64("size"), hardware, all);
+                bars[index] = Bar(row, (int)index, row.Unsigned64("size"), hardware, all) with { IsClaimed = claimed.Contains(index) };
             else if (index == RegionIndex.Rom)
-                bars[index] = Rom(row.Unsigned64("size"), true, hardware);
+                bars[index] = Rom(row.Unsigned64("size"), true, hardware) with { ImageSize = ImageSize(device, row.Unsigned64("size")) };
             else if (index == RegionIndex.Vga)
                 bars[index] = Vga(hardware);
         }
@@ -113,6 +114,21 @@ internal static class BarInference
 
     private static RecordedBarShape? Vga(RecordedHardware hardware)
         => IsVga(hardware) ? new(RegionIndex.Vga, VgaSize, BarKind.Memory32, false) : null;
+
+    // A read of what the image leaves of a ROM is answered though memory is off: that is how a recording tells that the image is smaller.
+    private static ulong ImageSize(RecordedDevice device, ulong size)
+    {
+        const ulong Smallest = 512;
+        return device.Of("region_read").Any(row => row.Unsigned("index") == RegionIndex.Rom && row.Number("enabled") == 0 && row.Int("result") > 0)
+            ? Math.Min(Smallest, size) : size;
+    }
+
+    // Another driver of the recording's host held the BAR, so that no read of it was let through.
+    private static HashSet<uint> Claimed(RecordedDevice device)
+    {
+        var reads = device.Of("region_read").Where(row => row.Number("enabled") != 0).ToLookup(row => row.Unsigned("index"), row => row.Int("result"));
+        return [.. reads.Where(r => r.Contains(-(int)Errno.EBUSY) && r.All(result => result < 0)).Select(r => r.Key)];
+    }
 
     private static bool IsVga(RecordedHardware hardware) => ConfigBytes.Load(hardware.BeforeOpen, Registers.ClassCode + 1, 2) == VgaClass;
 }

@@ -11,7 +11,7 @@ internal sealed class RecordedBar(RecordedBarShape shape, RecordedFunction funct
 
     public bool Prefetchable => shape.Prefetchable;
 
-    public ulong ImageSize => shape.Index != RegionIndex.Rom || shape.HasImage ? shape.Size : 0;
+    public ulong ImageSize => shape.Index != RegionIndex.Rom || shape.HasImage ? shape.ImageSize : 0;
 
     public bool IsShadow => shape.IsShadow;
 

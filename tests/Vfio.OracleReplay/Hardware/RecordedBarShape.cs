@@ -16,6 +16,12 @@ internal sealed record RecordedBarShape(int Index, ulong Size, BarKind Kind, boo
     /// <summary>Whether a ROM is a copy in memory.</summary>
     public bool IsShadow { get; init; }
 
+    /// <summary>How much of a ROM its image fills.</summary>
+    public ulong ImageSize { get; init; } = Size;
+
+    /// <summary>Whether another driver of the recording's host held it.</summary>
+    public bool IsClaimed { get; init; }
+
     /// <summary>Whether a ROM has an image that begins as one must.</summary>
     public bool HasImage { get; init; }
 

@@ -12,6 +12,8 @@ internal sealed class RegionReadRow(DeviceReplay replay) : RowReplay
         var (index, width) = (row.Unsigned("index"), row.Unsigned("width"));
         if (width > Most)
             return RowResult.NotComparable($"a read of more than {Most} bytes");
+        if (row.Int("result") == -(int)Errno.EBUSY && index <= RegionIndex.Bar5 && replay.Hardware.Bars[(int)index] is { IsClaimed: true })
+            return RowResult.NotComparable("another driver of the recording's host held the BAR; a back end here has its BARs to itself");
         await using var open = await replay.OpenAsync().ConfigureAwait(false);
         var command = open.ReadConfig(Registers.Command, 2) & ~Registers.CommandMemory;
         open.WriteConfig(Registers.Command, 2, row.Number("enabled") != 0 ? command | Registers.CommandMemory : command);
