@@ -126,6 +126,25 @@ public sealed class CommandTests
     }
 
     [Theory]
+    [InlineData("config_write", "offset")]
+    [InlineData("region_read", "result")]
+    [InlineData("set_irqs", "errno")]
+    [InlineData("device_info", "flags")]
+    [InlineData("irq_info", "count")]
+    public async Task A_row_that_lacks_a_field_costs_itself_and_no_other(string kind, string field)
+    {
+        var rows = Recordings.Of(Device);
+        var line = rows.FindIndex(row => (string)row["row"]! == kind);
+        rows[line].Remove(field);
+
+        var (exitCode, output, _) = await Cli.ReplayAsync(rows.Select(row => row.ToJsonString()));
+
+        Assert.Equal(1, exitCode);
+        Assert.StartsWith($"line {line + 1}: a {kind} row has no field \"{field}\"\n", output, StringComparison.Ordinal);
+        Assert.Single(output.Split('\n'), l => l.StartsWith("line ", StringComparison.Ordinal));
+    }
+
+    [Theory]
     [InlineData("/nowhere.jsonl")]
     [InlineData()]
     [InlineData("--row", "reset")]

@@ -13,12 +13,12 @@ internal static class BarInference
     {
         var bars = new RecordedBarShape?[RegionIndex.FixedCount];
         var claimed = Claimed(device);
-        foreach (var row in device.Of("region_info"))
+        foreach (var row in device.Of("region_info", "index", "errno", "size"))
         {
-            var index = row.Unsigned("index");
-            if (row.Int("errno") != 0 || row.Unsigned64("size") is 0 or > long.MaxValue)
+            var index = row.Number("index");
+            if (row.Number("errno") != 0 || row.Number("size") <= 0)
                 continue;
-            if (index <= RegionIndex.Bar5)
+            if (index is >= RegionIndex.Bar0 and <= RegionIndex.Bar5)
                 bars[index] = Bar(row, (int)index, row.Unsigned64("size"), hardware, all) with { IsClaimed = claimed.Contains(index) };
             else if (index == RegionIndex.Rom)
                 bars[index] = Rom(row.Unsigned64("size"), true, hardware) with { ImageSize = ImageSize(device, row.Unsigned64("size")) };
@@ -66,9 +66,8 @@ internal static class BarInference
             return false;
         foreach (var other in all)
         {
-            if (other.Of("raw_config_open") is not [var row, ..])
+            if (other.Of("raw_config_open") is not [var row, ..] || !row.TryBytes("bytes", out var config))
                 continue;
-            var config = row.Bytes("bytes");
             for (var i = 0; i <= RegionIndex.Bar5 && Registers.Bar0 + (4 * i) + 4 <= config.Length; i++)
             {
                 if (other.Name == hardware.Name && i == index)
@@ -98,12 +97,11 @@ internal static class BarInference
     private static RecordedBarShape? UnreadableRom(RecordedDevice device, RecordedHardware hardware)
     {
         const uint AddressBits = 0xFFFFF800;
-        foreach (var row in device.Of("config_write"))
+        foreach (var row in device.Of("config_write", "offset", "width", "value"))
         {
-            if (row.Int("offset") != Registers.Rom || row.Int("width") != 4 || row.Unsigned("value") != uint.MaxValue)
+            if (row.Number("offset") != Registers.Rom || row.Number("width") != 4 || row.Number("value") != uint.MaxValue)
                 continue;
-            var shown = row.Bytes("after") is { Length: 4 } bytes ? ConfigBytes.Load(bytes, 0, 4) & AddressBits : 0;
-            if (shown == 0)
+            if (!row.TryBytes("after", out var after) || (ConfigBytes.Load(after, 0, 4) & AddressBits) is not (> 0 and var shown) || after.Length != 4)
                 continue;
             hardware.Notes.Add("its ROM has no image: the ROM's size is taken from what a client saw after writing ones, the only row that has it");
             return Rom(~shown + 1UL & uint.MaxValue, false, hardware);
@@ -119,14 +117,15 @@ internal static class BarInference
     private static ulong ImageSize(RecordedDevice device, ulong size)
     {
         const ulong Smallest = 512;
-        return device.Of("region_read").Any(row => row.Unsigned("index") == RegionIndex.Rom && row.Number("enabled") == 0 && row.Int("result") > 0)
-            ? Math.Min(Smallest, size) : size;
+        return device.Of("region_read", "index", "enabled", "result")
+            .Any(row => row.Number("index") == RegionIndex.Rom && row.Number("enabled") == 0 && row.Number("result") > 0) ? Math.Min(Smallest, size) : size;
     }
 
     // Another driver of the recording's host held the BAR, so that no read of it was let through.
-    private static HashSet<uint> Claimed(RecordedDevice device)
+    private static HashSet<long> Claimed(RecordedDevice device)
     {
-        var reads = device.Of("region_read").Where(row => row.Number("enabled") != 0).ToLookup(row => row.Unsigned("index"), row => row.Int("result"));
+        var reads = device.Of("region_read", "index", "enabled", "result").Where(row => row.Number("enabled") != 0)
+            .ToLookup(row => row.Number("index"), row => row.Number("result"));
         return [.. reads.Where(r => r.Contains(-(int)Errno.EBUSY) && r.All(result => result < 0)).Select(r => r.Key)];
     }
 

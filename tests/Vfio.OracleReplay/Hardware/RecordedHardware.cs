@@ -7,7 +7,7 @@ namespace Vfio.OracleReplay.Hardware;
 /// </summary>
 internal sealed class RecordedHardware : IDisposable
 {
-    private const int SmallConfig = 256, LargeConfig = 4096, IdentityNone = 0xFFFF;
+    private const int SmallConfig = 256, LargeConfig = 4096, IdentityNone = 0xFFFF, MostNeighbours = 256;
 
     private RecordedHardware(RecordedDevice device, IReadOnlyList<RecordedDevice> all)
     {
@@ -28,7 +28,8 @@ internal sealed class RecordedHardware : IDisposable
         Bits = HardwareBits.Of(device, this);
         Interrupts = InterruptInference.Of(device, this);
         (ResetMethods, ResetWorks) = ResetInference.Of(device, this);
-        Neighbours = device.Of("hot_reset_info") is [var bus, ..] && bus.Int("errno") == 0 ? bus.Int("count") : null;
+        Neighbours = device.Of("hot_reset_info", "errno", "count").FirstOrDefault() is { } bus && bus.Number("errno") == 0
+            ? (int)Math.Clamp(bus.Number("count"), 0, MostNeighbours) : null;
     }
 
     public string Name { get; }

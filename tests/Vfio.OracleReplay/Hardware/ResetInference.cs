@@ -8,9 +8,9 @@ internal static class ResetInference
     public static (IReadOnlyList<FunctionResetMethod> Methods, bool Works) Of(RecordedDevice device, RecordedHardware hardware)
     {
         var methods = Methods(hardware);
-        if (device.Of("device_info") is not [var info, ..])
+        if (device.Of("device_info", "flags").FirstOrDefault() is not { } info)
             return (methods, methods.Count > 0);
-        var works = ((DeviceFlags)info.Unsigned("flags")).HasFlag(DeviceFlags.Reset);
+        var works = ((DeviceFlags)info.Number("flags")).HasFlag(DeviceFlags.Reset);
         if (works && methods.Count == 0)
         {
             hardware.Notes.Add("it could be reset and has no capability for it: taken to be alone on a bus of its own (device_info)");

@@ -12,6 +12,11 @@ internal sealed class RecordedDevice(string name)
 
     public IReadOnlyList<RecordedRow> Of(string kind) => _byKind.GetValueOrDefault(kind) ?? [];
 
+    /// <summary>
+    /// The rows of a kind in which these fields are whole numbers: to conclude something from. Where one is not, its own replay tells.
+    /// </summary>
+    public IEnumerable<RecordedRow> Of(string kind, params string[] numbers) => Of(kind).Where(row => numbers.All(row.IsNumber));
+
     public void Add(RecordedRow row)
     {
         _rows.Add(row);

@@ -39,6 +39,24 @@ internal sealed record RecordedRow(int Line, string Device, string Kind, JsonEle
         }
     }
 
+    /// <summary>Bytes, where the field holds some.</summary>
+    public bool TryBytes(string field, out byte[] bytes)
+    {
+        try
+        {
+            bytes = Bytes(field);
+            return true;
+        }
+        catch (RecordingException)
+        {
+            bytes = [];
+            return false;
+        }
+    }
+
+    /// <summary>Whether a field is there and a whole number that fits 64 bits.</summary>
+    public bool IsNumber(string field) => Fields.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out _);
+
     public bool Has(string field) => Fields.TryGetProperty(field, out _);
 
     public IReadOnlyList<JsonElement> List(string field)
