@@ -34,7 +34,8 @@ public sealed class CommandTests
     [InlineData("{\"device\": \"8086:2930\"}", "line 3: a  row has no field \"row\"")]
     [InlineData("{\"row\": \"reset\", \"errno\": 0}", "line 3: a reset row has no field \"device\"")]
     [InlineData("{\"device\": \"8086:2930\", \"row\": \"reset\"}", "line 3: a reset row has no field \"errno\"")]
-    [InlineData("{\"device\": \"8086:2930\", \"row\": \"reset\", \"errno\": \"0\"}", "line 3: the field \"errno\" of a reset row is no whole number")]
+    [InlineData("{\"device\": \"8086:2930\", \"row\": \"reset\", \"errno\": \"0\"}",
+        "line 3: the field \"errno\" of a reset row is no whole number")]
     [InlineData(
         "{\"device\": \"8086:2930\", \"row\": \"config_width\", \"offset\": 0, \"width\": 1, \"result\": 1, \"bytes\": \"8\"}",
         "line 3: the field \"bytes\" of a config_width row is no string of hexadecimal bytes")]
@@ -93,7 +94,9 @@ public sealed class CommandTests
         var (exitCode, output, _) = await Cli.ReplayAsync(lines);
 
         Assert.Equal(1, exitCode);
-        Assert.Contains($"{Device} has no raw_config row: what its hardware is cannot be known; nothing of {Device} is replayed", output, StringComparison.Ordinal);
+        Assert.Contains(
+            $"{Device} has no raw_config row: what its hardware is cannot be known; nothing of {Device} is replayed",
+            output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -154,7 +157,8 @@ public sealed class CommandTests
     [InlineData("ORACLE", "another.jsonl")]
     public async Task Wrong_arguments_end_with_2_and_a_word_on_stderr(params string[] args)
     {
-        var (exitCode, output, error) = await Cli.RunAsync([.. args.Select(arg => arg == "ORACLE" ? Recordings.Path(Recordings.Linux) : arg)]);
+        var oracle = Recordings.Path(Recordings.Linux);
+        var (exitCode, output, error) = await Cli.RunAsync([.. args.Select(arg => arg == "ORACLE" ? oracle : arg)]);
 
         Assert.Equal(2, exitCode);
         Assert.Empty(output);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Vfio.OracleReplay.Tests;
@@ -34,7 +35,8 @@ public sealed class MismatchTests
     public async Task An_altered_row_is_told_with_expected_and_actual(string kind, string field, string expected, string? step = null)
     {
         var rows = Recordings.Of(Device);
-        var line = rows.FindIndex(row => (string)row["row"]! == kind && row.ContainsKey(field) && (step is null || (string?)row["step"] == step));
+        var line = rows.FindIndex(row
+            => (string)row["row"]! == kind && row.ContainsKey(field) && (step is null || (string?)row["step"] == step));
         rows[line][field] = Altered(rows[line][field]!);
 
         var (exitCode, output, _) = await Cli.ReplayAsync(rows.Select(row => row.ToJsonString()), "--row", kind);
@@ -71,13 +73,15 @@ public sealed class MismatchTests
         var (exitCode, output, _) = await Cli.ReplayAsync(rows.Select(row => row.ToJsonString()), "--row", "region_info");
 
         Assert.Equal(1, exitCode);
-        Assert.Contains("caps: expected , actual 3 version 1; caps (served): expected , actual 3 version 1", output, StringComparison.Ordinal);
+        Assert.Contains("caps: expected , actual 3 version 1; caps (served): expected , actual 3 version 1", output,
+            StringComparison.Ordinal);
     }
 
     private static JsonNode Altered(JsonNode value) => value switch
     {
         JsonArray list => new JsonArray([(int)list[0]! + 1, .. list.Skip(1).Select(item => item!.DeepClone())]),
-        _ when value.GetValueKind() == System.Text.Json.JsonValueKind.String => $"{Convert.ToInt32(((string)value!)[..2], 16) + 1:x2}{((string)value!)[2..]}",
+        _ when value.GetValueKind() == JsonValueKind.String
+            => $"{Convert.ToInt32(((string)value!)[..2], 16) + 1:x2}{((string)value!)[2..]}",
         _ => (long)value + 1,
     };
 }

@@ -27,7 +27,8 @@ public sealed class OracleTests
         // Compared as soon as the core knows hot reset.
         Assert.Contains("hot_reset_info: ", output, StringComparison.Ordinal);
         var sums = output.Split('\n').SkipWhile(line => !line.StartsWith("raw_config:", StringComparison.Ordinal))
-            .Where(line => line.Length > 0 && !line.StartsWith("hot_reset_info:", StringComparison.Ordinal) && !line.StartsWith("all:", StringComparison.Ordinal));
+            .Where(line => line.Length > 0 && !line.StartsWith("hot_reset_info:", StringComparison.Ordinal)
+                && !line.StartsWith("all:", StringComparison.Ordinal));
         Assert.Equal(
             [
                 "raw_config: 0 passed, 0 failed, 10 not comparable",

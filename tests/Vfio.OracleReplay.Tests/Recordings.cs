@@ -20,10 +20,11 @@ internal static class Recordings
 
     /// <summary>The rows of one function of the oracle, as objects to alter.</summary>
     public static List<JsonObject> Of(string device)
-        => [.. LinuxLines.Value.Where(line => line.Contains($"\"{device}\"", StringComparison.Ordinal)).Select(line => JsonNode.Parse(line)!.AsObject())];
+        => [.. LinesOf(device).Select(line => JsonNode.Parse(line)!.AsObject())];
 
     /// <summary>The lines of one function of the oracle.</summary>
-    public static string[] LinesOf(string device) => [.. LinuxLines.Value.Where(line => line.Contains($"\"{device}\"", StringComparison.Ordinal))];
+    public static string[] LinesOf(string device)
+        => [.. LinuxLines.Value.Where(line => line.Contains($"\"{device}\"", StringComparison.Ordinal))];
 
     private static string[] Lines(string name)
     {

@@ -22,7 +22,10 @@ internal sealed class OpenDevice : IAsyncDisposable
     /// <summary>The device that the generic driver binds; not open.</summary>
     public static async ValueTask<VfioDevice> BindAsync(RecordedFunction function)
     {
-        var context = new ProbeContext { Core = new VfioPciCore(function), Controllers = new NoControllers(), Logger = NullLogger.Instance };
+        var context = new ProbeContext
+        {
+            Core = new VfioPciCore(function), Controllers = new NoControllers(), Logger = NullLogger.Instance,
+        };
         var probe = await Driver.ProbeAsync(context, CancellationToken.None).ConfigureAwait(false);
         return probe.Device ?? throw new InvalidOperationException($"the generic driver refuses the function: {probe.Reason}");
     }
@@ -32,7 +35,8 @@ internal sealed class OpenDevice : IAsyncDisposable
         var function = new RecordedFunction(hardware);
         var device = await BindAsync(function).ConfigureAwait(false);
         var result = await device.OpenAsync(new() { Dma = new DmaSpace() }, CancellationToken.None).ConfigureAwait(false);
-        return result.IsSuccess ? new(function, device) : throw new VfioException(result.Error, $"the core does not open {hardware.Name}: {result.Error}");
+        return result.IsSuccess ? new(function, device)
+            : throw new VfioException(result.Error, $"the core does not open {hardware.Name}: {result.Error}");
     }
 
     public int Read(int region, ulong offset, Span<byte> destination) => Rows.Results.Recorded(Device.Read(region, offset, destination));

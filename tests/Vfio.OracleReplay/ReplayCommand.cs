@@ -20,9 +20,13 @@ internal static class ReplayCommand
     private static readonly Option<string[]> DeviceOption = Repeatable("--device", "NAME", "Only this function. Repeatable.");
     private static readonly Option<string[]> RowOption = Repeatable("--row", "KIND", "Only rows of this kind. Repeatable.");
 
-    private static readonly Option<bool> VerboseOption = new("--verbose", "-v") { Description = "A line for every row, and not for failed ones alone." };
+    private static readonly Option<bool> VerboseOption = new("--verbose", "-v")
+    {
+        Description = "A line for every row, and not for failed ones alone.",
+    };
 
-    public static async Task<int> RunAsync(IReadOnlyList<string> args, TextWriter output, TextWriter error, CancellationToken cancellationToken)
+    public static async Task<int> RunAsync(IReadOnlyList<string> args, TextWriter output, TextWriter error,
+        CancellationToken cancellationToken)
     {
         var root = new RootCommand("Replays what the kernel's vfio-pci answered for real functions through this library, and compares.")
         {
@@ -40,7 +44,8 @@ internal static class ReplayCommand
 
     private static async Task<int> RunAsync(ParseResult parsed, TextWriter output, TextWriter error, CancellationToken cancellationToken)
     {
-        var (file, devices, kinds) = (parsed.GetValue(FileArgument)!, parsed.GetValue(DeviceOption) ?? [], parsed.GetValue(RowOption) ?? []);
+        var file = parsed.GetValue(FileArgument)!;
+        var (devices, kinds) = (parsed.GetValue(DeviceOption) ?? [], parsed.GetValue(RowOption) ?? []);
         RecordingFile recording;
         try
         {

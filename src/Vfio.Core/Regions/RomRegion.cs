@@ -4,8 +4,8 @@ using static Vfio.Core.Config.HeaderRegisters;
 namespace Vfio.Core.Regions;
 
 /// <summary>
-/// The expansion ROM: its decoding is turned on for each read, as the kernel's <c>pci_map_rom</c> does; but for a copy in memory, which needs
-/// none.
+/// The expansion ROM: its decoding is turned on for each read, as the kernel's <c>pci_map_rom</c> does; but for a copy in memory,
+/// which needs none.
 /// </summary>
 internal sealed class RomRegion
 {

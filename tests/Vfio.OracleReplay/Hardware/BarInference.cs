@@ -30,7 +30,8 @@ internal static class BarInference
         return bars;
     }
 
-    private static RecordedBarShape Bar(RecordedRow row, int index, ulong size, RecordedHardware hardware, IReadOnlyList<RecordedDevice> all)
+    private static RecordedBarShape Bar(RecordedRow row, int index, ulong size, RecordedHardware hardware,
+        IReadOnlyList<RecordedDevice> all)
     {
         if (!ulong.IsPow2(size))
             throw row.Wrong("size", "size of a BAR: a power of two");
@@ -57,7 +58,8 @@ internal static class BarInference
     private static bool IsCompatibilityIde(RecordedHardware hardware, int index)
     {
         var programming = hardware.BeforeOpen[Registers.ClassCode];
-        return ConfigBytes.Load(hardware.BeforeOpen, Registers.ClassCode + 1, 2) == IdeClass && index < 4 && (programming & (index < 2 ? 1 : 4)) == 0;
+        return ConfigBytes.Load(hardware.BeforeOpen, Registers.ClassCode + 1, 2) == IdeClass && index < 4
+            && (programming & (index < 2 ? 1 : 4)) == 0;
     }
 
     private static bool HasPageOfItsOwn(int index, ulong address, ulong size, RecordedHardware hardware, IReadOnlyList<RecordedDevice> all)
@@ -101,9 +103,11 @@ internal static class BarInference
         {
             if (row.Number("offset") != Registers.Rom || row.Number("width") != 4 || row.Number("value") != uint.MaxValue)
                 continue;
-            if (!row.TryBytes("after", out var after) || (ConfigBytes.Load(after, 0, 4) & AddressBits) is not (> 0 and var shown) || after.Length != 4)
+            if (!row.TryBytes("after", out var after) || (ConfigBytes.Load(after, 0, 4) & AddressBits) is not (> 0 and var shown)
+                || after.Length != 4)
                 continue;
-            hardware.Notes.Add("its ROM has no image: the ROM's size is taken from what a client saw after writing ones, the only row that has it");
+            hardware.Notes.Add(
+                "its ROM has no image: the ROM's size is taken from what a client saw after writing ones, the only row that has it");
             return Rom(~shown + 1UL & uint.MaxValue, false, hardware);
         }
 
@@ -118,7 +122,8 @@ internal static class BarInference
     {
         const ulong Smallest = 512;
         return device.Of("region_read", "index", "enabled", "result")
-            .Any(row => row.Number("index") == RegionIndex.Rom && row.Number("enabled") == 0 && row.Number("result") > 0) ? Math.Min(Smallest, size) : size;
+            .Any(row => row.Number("index") == RegionIndex.Rom && row.Number("enabled") == 0 && row.Number("result") > 0)
+            ? Math.Min(Smallest, size) : size;
     }
 
     // Another driver of the recording's host held the BAR, so that no read of it was let through.

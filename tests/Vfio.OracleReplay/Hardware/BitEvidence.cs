@@ -58,7 +58,8 @@ internal sealed class BitEvidence
     }
 
     // A row that lacks something is reported where it is replayed.
-    private static bool TryRead(RecordedRow row, int size, out int offset, out int width, out uint value, out byte[] before, out byte[] after)
+    private static bool TryRead(RecordedRow row, int size, out int offset, out int width, out uint value, out byte[] before,
+        out byte[] after)
     {
         (offset, width, value, before, after) = (0, 0, 0, [], []);
         try

@@ -8,7 +8,8 @@ internal static class ConfigBytes
     private const int ExtendedStart = 0x100, HeaderEnd = 0x40, MostStandard = 48;
 
     /// <summary>Reads a register; all ones where it reaches over the end, as a bus answers for what is not there.</summary>
-    public static uint Load(ReadOnlySpan<byte> config, int offset, int width) => offset + width > config.Length ? uint.MaxValue >> (32 - (8 * width)) : width switch
+    public static uint Load(ReadOnlySpan<byte> config, int offset, int width)
+        => offset + width > config.Length ? uint.MaxValue >> (32 - (8 * width)) : width switch
     {
         1 => config[offset],
         2 => BinaryPrimitives.ReadUInt16LittleEndian(config[offset..]),

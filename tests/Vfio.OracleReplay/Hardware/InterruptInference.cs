@@ -27,8 +27,9 @@ internal sealed record InterruptInference(int Intx, int Msi, int Msix, bool Dyna
 
     // Whether MSI-X vectors can be added later is a property of the host's interrupt controller, which only this flag tells.
     private static bool IsDynamic(RecordedDevice device)
-        => !device.Of("irq_info", "index", "count", "flags").Any(row => row.Number("index") == (long)IrqIndex.Msix && row.Number("count") > 0
-            && ((IrqFlags)row.Number("flags")).HasFlag(IrqFlags.NoResize));
+        => !device.Of("irq_info", "index", "count", "flags").Any(row
+            => row.Number("index") == (long)IrqIndex.Msix && row.Number("count") > 0
+                && ((IrqFlags)row.Number("flags")).HasFlag(IrqFlags.NoResize));
 
     // A positive answer is how many vectors the host had to give.
     private static Dictionary<IrqIndex, int> Limits(RecordedDevice device, RecordedHardware hardware)
@@ -36,8 +37,9 @@ internal sealed record InterruptInference(int Intx, int Msi, int Msix, bool Dyna
         var limits = new Dictionary<IrqIndex, int>();
         foreach (var row in device.Of("set_irqs", "index", "errno"))
         {
-            if (row.Number("errno") is > 0 and <= int.MaxValue and var obtainable && limits.TryAdd((IrqIndex)row.Number("index"), (int)obtainable))
-                hardware.Notes.Add($"its host had no more than {obtainable} vectors for {(IrqIndex)row.Number("index")}: taken from a set_irqs row");
+            var index = (IrqIndex)row.Number("index");
+            if (row.Number("errno") is > 0 and <= int.MaxValue and var obtainable && limits.TryAdd(index, (int)obtainable))
+                hardware.Notes.Add($"its host had no more than {obtainable} vectors for {index}: taken from a set_irqs row");
         }
 
         return limits;

@@ -1,6 +1,8 @@
 namespace Vfio.OracleReplay.Hardware;
 
-/// <summary>A BAR of a recorded function. What its registers held was not recorded, so they read as 0; where nothing decodes, as ones.</summary>
+/// <summary>
+/// A BAR of a recorded function. What its registers held was not recorded, so they read as 0; where nothing decodes, as ones.
+/// </summary>
 internal sealed class RecordedBar(RecordedBarShape shape, RecordedFunction function) : IPciBar
 {
     private const ulong RomSignature = 0xAA55;

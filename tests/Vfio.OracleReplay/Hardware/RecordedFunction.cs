@@ -22,7 +22,8 @@ internal sealed class RecordedFunction : IPciFunction
         var identity = hardware.IsVirtualFunction ? hardware.Shown : hardware.BeforeOpen;
         Id = new(
             (ushort)ConfigBytes.Load(identity, 0, 2), (ushort)ConfigBytes.Load(identity, 2, 2),
-            (ushort)ConfigBytes.Load(_config, Registers.SubsystemVendor, 2), (ushort)ConfigBytes.Load(_config, Registers.SubsystemVendor + 2, 2),
+            (ushort)ConfigBytes.Load(_config, Registers.SubsystemVendor, 2),
+            (ushort)ConfigBytes.Load(_config, Registers.SubsystemVendor + 2, 2),
             ConfigBytes.Load(_config, Registers.ClassCode - 1, 4) >> 8, _config[Registers.ClassCode - 1]);
         HotResetDomain = hardware.Neighbours is { } neighbours ? new RecordedDomain(At, neighbours) : null;
     }
@@ -115,7 +116,8 @@ internal sealed class RecordedFunction : IPciFunction
         if (PowerRegister is not (> 0 and var register) || PowerState == before)
             return;
         var capabilities = ConfigBytes.Load(_config, register - Registers.PowerControl + Registers.PowerCapabilities, 2);
-        if ((PowerState == 1 && (capabilities & Registers.D1Support) == 0) || (PowerState == 2 && (capabilities & Registers.D2Support) == 0))
+        if ((PowerState == 1 && (capabilities & Registers.D1Support) == 0)
+            || (PowerState == 2 && (capabilities & Registers.D2Support) == 0))
             _config[register] = (byte)((_config[register] & ~Registers.PowerStateMask) | before);
         else if (before == D3Hot && PowerState == 0 && (ConfigBytes.Load(_config, register, 2) & Registers.NoSoftReset) == 0)
             LoseState();
@@ -124,7 +126,8 @@ internal sealed class RecordedFunction : IPciFunction
     // What initiates an FLR. The core never lets it through; if it did, the function would lose its state.
     private bool IsFlr(int offset, int width, uint value)
         => IsSet(FunctionResetMethod.Flr, _hardware.Standard(Registers.Express) + Registers.DeviceControl + 1, 0x80, offset, width, value)
-            || IsSet(FunctionResetMethod.AfFlr, _hardware.Standard(Registers.AdvancedFeatures) + Registers.AfControl, 1, offset, width, value);
+            || IsSet(FunctionResetMethod.AfFlr, _hardware.Standard(Registers.AdvancedFeatures) + Registers.AfControl, 1, offset, width,
+                value);
 
     private bool IsSet(FunctionResetMethod method, int at, uint bit, int offset, int width, uint value)
         => at >= offset && at < offset + width && ((value >> (8 * (at - offset))) & bit) != 0

@@ -15,15 +15,18 @@ internal sealed class RecordedHardware : IDisposable
         BeforeOpen = Config(device, "raw_config");
         WhileOpen = device.Of("raw_config_open").Count > 0 ? Config(device, "raw_config_open") : BeforeOpen;
         if (WhileOpen.Length != BeforeOpen.Length)
-            throw new RecordingException(device.Of("raw_config_open")[0].Line, "the configuration space has changed its size since raw_config");
+            throw new RecordingException(device.Of("raw_config_open")[0].Line,
+                "the configuration space has changed its size since raw_config");
         Shown = device.Of("virtual_config").Count > 0 ? Config(device, "virtual_config") : WhileOpen;
         if (Shown.Length != BeforeOpen.Length)
-            throw new RecordingException(device.Of("virtual_config")[0].Line, "the virtual configuration space is not as large as the hardware's");
+            throw new RecordingException(device.Of("virtual_config")[0].Line,
+                "the virtual configuration space is not as large as the hardware's");
         StandardCapabilities = ConfigBytes.Standard(BeforeOpen);
         ExtendedCapabilities = ConfigBytes.Extended(BeforeOpen);
         IsVirtualFunction = ConfigBytes.Load(BeforeOpen, 0, 2) == IdentityNone && ConfigBytes.Load(BeforeOpen, 8, 4) != uint.MaxValue;
         if (IsVirtualFunction)
-            Notes.Add("a VF (its identity registers read FFFFh): vendor and device are taken from virtual_config, the only row that has them");
+            Notes.Add(
+                "a VF (its identity registers read FFFFh): vendor and device are taken from virtual_config, the only row that has them");
         Bars = BarInference.Of(device, this, all);
         Bits = HardwareBits.Of(device, this);
         Interrupts = InterruptInference.Of(device, this);

@@ -36,7 +36,8 @@ internal sealed class RecordedLines(InterruptInference interrupts) : IInterruptL
             _enabled = null;
     }
 
-    public VfioResult SetTrigger(IrqIndex index, int vector, SafeFileHandle? eventFd) => _enabled == index ? VfioResult.Success : Errno.EINVAL;
+    public VfioResult SetTrigger(IrqIndex index, int vector, SafeFileHandle? eventFd)
+        => _enabled == index ? VfioResult.Success : Errno.EINVAL;
 
     public void OnIntxAsserted(Action? asserted)
     {

@@ -9,7 +9,10 @@ internal sealed class Report(TextWriter output, bool isVerbose)
 {
     // Fields that are the answer, or that every line has.
     private static readonly string[] NotInputs =
-        ["row", "device", "errno", "result", "results", "bytes", "before", "after", "hardware", "wrote", "read", "caps", "bar0", "command", "unmapped"];
+    [
+        "row", "device", "errno", "result", "results", "bytes", "before", "after", "hardware", "wrote", "read", "caps", "bar0", "command",
+        "unmapped",
+    ];
 
     private readonly Dictionary<string, Tally> _tallies = [];
 
@@ -57,7 +60,8 @@ internal sealed class Report(TextWriter output, bool isVerbose)
     public void Threw(RecordedRow row, Exception thrown)
     {
         Of(row.Kind).Failed++;
-        output.WriteLine($"line {row.Line}: {Describe(row)}: expected an answer, actual {thrown.GetType().Name}: {thrown.Message.ReplaceLineEndings(" ")}");
+        var message = thrown.Message.ReplaceLineEndings(" ");
+        output.WriteLine($"line {row.Line}: {Describe(row)}: expected an answer, actual {thrown.GetType().Name}: {message}");
     }
 
     /// <summary>The sums, for each kind of row and for all.</summary>

@@ -32,5 +32,6 @@ internal static class GzipFile
 
     private static bool IsWhole(ReadOnlySpan<byte> contents, uint length)
         => contents.Length >= HeaderLength + TrailerLength
-            && (BinaryPrimitives.ReadUInt32LittleEndian(contents[^sizeof(uint)..]) == length || contents[HeaderLength..].IndexOf(Magic) >= 0);
+            && (BinaryPrimitives.ReadUInt32LittleEndian(contents[^sizeof(uint)..]) == length
+                || contents[HeaderLength..].IndexOf(Magic) >= 0);
 }

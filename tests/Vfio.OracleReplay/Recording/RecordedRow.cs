@@ -12,7 +12,8 @@ internal sealed record RecordedRow(int Line, string Device, string Kind, JsonEle
 {
     /// <summary>A whole number that fits 32 bits, signed or not.</summary>
     public long Number(string field)
-        => Get(field) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt64(out var number) ? number : throw Wrong(field, "whole number");
+        => Get(field) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt64(out var number)
+            ? number : throw Wrong(field, "whole number");
 
     /// <summary>A number that is an offset, an index, a width or a count.</summary>
     public uint Unsigned(string field)
@@ -20,11 +21,14 @@ internal sealed record RecordedRow(int Line, string Device, string Kind, JsonEle
 
     /// <summary>A size or an offset of 64 bits.</summary>
     public ulong Unsigned64(string field)
-        => Get(field) is { ValueKind: JsonValueKind.Number } value && value.TryGetUInt64(out var number) ? number : throw Wrong(field, "number of 64 bits");
+        => Get(field) is { ValueKind: JsonValueKind.Number } value && value.TryGetUInt64(out var number)
+            ? number : throw Wrong(field, "number of 64 bits");
 
-    public int Int(string field) => Number(field) is >= int.MinValue and <= int.MaxValue and var number ? (int)number : throw Wrong(field, "number of 32 bits");
+    public int Int(string field)
+        => Number(field) is >= int.MinValue and <= int.MaxValue and var number ? (int)number : throw Wrong(field, "number of 32 bits");
 
-    public string Text(string field) => Get(field) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : throw Wrong(field, "string");
+    public string Text(string field)
+        => Get(field) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : throw Wrong(field, "string");
 
     /// <summary>Bytes in the order of their addresses.</summary>
     public byte[] Bytes(string field)
@@ -55,7 +59,8 @@ internal sealed record RecordedRow(int Line, string Device, string Kind, JsonEle
     }
 
     /// <summary>Whether a field is there and a whole number that fits 64 bits.</summary>
-    public bool IsNumber(string field) => Fields.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out _);
+    public bool IsNumber(string field)
+        => Fields.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out _);
 
     public bool Has(string field) => Fields.TryGetProperty(field, out _);
 
@@ -66,7 +71,8 @@ internal sealed record RecordedRow(int Line, string Device, string Kind, JsonEle
         => new(Line, string.Create(CultureInfo.InvariantCulture, $"the field \"{field}\" of a {Kind} row is no {expected}"));
 
     private JsonElement Get(string field)
-        => Fields.TryGetProperty(field, out var value) ? value : throw new RecordingException(Line, $"a {Kind} row has no field \"{field}\"");
+        => Fields.TryGetProperty(field, out var value) ? value
+            : throw new RecordingException(Line, $"a {Kind} row has no field \"{field}\"");
 }
 
 /// <summary>A line of a recording does not hold what it should.</summary>

@@ -89,7 +89,8 @@ internal sealed class ConfigWriteRow(DeviceReplay replay) : RowReplay
     private static void Begin(OpenDevice open, int start, byte[] before, Comparison comparison)
     {
         var shown = new byte[sizeof(uint)];
-        if (before.Length != shown.Length || open.Read(RegionIndex.Config, (ulong)start, shown) != shown.Length || before.AsSpan().SequenceEqual(shown))
+        if (before.Length != shown.Length || open.Read(RegionIndex.Config, (ulong)start, shown) != shown.Length
+            || before.AsSpan().SequenceEqual(shown))
             return;
         open.Function.Set(start, BitEvidence.Before(before, 0, open.Function.Hardware.Slice(start, sizeof(uint)).ToArray(), shown));
         open.Read(RegionIndex.Config, (ulong)start, shown);

@@ -58,13 +58,15 @@ internal sealed class DmaRow(DeviceReplay replay) : RowReplay
         if (step.IsMap)
         {
             var access = (DmaAccess)step.Flags & (DmaAccess.Read | DmaAccess.Write);
-            comparison.Number("errno (in process)", 0, Results.Recorded(_space.Map(LocalMemory.Allocate(step.Iova, (int)step.Size, access))));
+            var mapped = _space.Map(LocalMemory.Allocate(step.Iova, (int)step.Size, access));
+            comparison.Number("errno (in process)", 0, Results.Recorded(mapped));
         }
         else if (row.Has("unmapped"))
         {
             var last = step.Flags == All ? ulong.MaxValue : step.Iova + (step.Size - 1);
             var unmapped = _space.Unmap(step.Iova, last);
-            comparison.Number("unmapped (in process)", (long)row.Unsigned64("unmapped"), unmapped.IsSuccess ? (long)unmapped.Value : -(int)unmapped.Error);
+            var bytes = unmapped.IsSuccess ? (long)unmapped.Value : -(int)unmapped.Error;
+            comparison.Number("unmapped (in process)", row.Number("unmapped"), bytes);
         }
 
         return RowResult.Of(comparison);

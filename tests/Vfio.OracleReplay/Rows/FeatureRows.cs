@@ -17,7 +17,8 @@ internal sealed class FeatureProbeRow(DeviceReplay replay) : RowReplay
         var request = FeatureRequest.FromFlags(flags);
         var result = request.IsSuccess ? open.Device.Feature(request.Value, [], []) : request.Error;
         comparison.Number("errno", row.Int("errno"), Results.Recorded(result));
-        comparison.Number("errno (served)", row.Int("errno"), -(int)served.Request(Command.DeviceFeature, Payload.Of(HeadLength, flags)).Error);
+        var reply = served.Request(Command.DeviceFeature, Payload.Of(HeadLength, flags));
+        comparison.Number("errno (served)", row.Int("errno"), -(int)reply.Error);
         return RowResult.Of(comparison);
     }
 }
@@ -33,7 +34,8 @@ internal sealed class ShortArgszRow(DeviceReplay replay) : RowReplay
         ["irq_info"] = (Command.DeviceGetIrqInfo, 16, Payload.Of(0, (uint)IrqIndex.Request, 0)),
         ["set_irqs"] = (Command.DeviceSetIrqs, 20,
             [.. Payload.Of((uint)(IrqSetFlags.DataBool | IrqSetFlags.ActionTrigger), (uint)IrqIndex.Request, 0, 1), 1]),
-        ["feature"] = (Command.DeviceFeature, 8, Payload.Of((uint)(FeatureOperation.Probe | FeatureOperation.Set) | FeatureId.LowPowerExit)),
+        ["feature"] = (Command.DeviceFeature, 8,
+            Payload.Of((uint)(FeatureOperation.Probe | FeatureOperation.Set) | FeatureId.LowPowerExit)),
     };
 
     public override async ValueTask<RowResult> ReplayAsync(RecordedRow row)

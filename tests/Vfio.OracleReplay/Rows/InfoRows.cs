@@ -57,7 +57,8 @@ internal sealed class RegionInfoRow(DeviceReplay replay) : RowReplay
         comparison.Hex("flags" + where, row.Unsigned("flags"), flags);
         comparison.Number("size" + where, (long)row.Unsigned64("size"), (long)size);
         var expected = row.List("caps").Select(c => $"{c.GetProperty("id")} version {c.GetProperty("version")}");
-        comparison.Text("caps" + where, string.Join(", ", expected), string.Join(", ", capabilities.Select(id => $"{id & 0xFFFF} version {id >> 16}")));
+        var actual = capabilities.Select(id => $"{id & 0xFFFF} version {id >> 16}");
+        comparison.Text("caps" + where, string.Join(", ", expected), string.Join(", ", actual));
     }
 
     // Id, and version 1 above it, in the order of the kernel.

@@ -59,7 +59,8 @@ internal sealed class IrqScriptRow(DeviceReplay replay) : RowReplay
     private static int EventFds(VfioDevice device, IrqIndex index, IrqSetFlags action, uint start, params SafeFileHandle?[] eventFds)
         => Results.Recorded(device.SetIrqs(new()
         {
-            Index = (uint)index, Flags = IrqSetFlags.DataEventFd | action, Start = start, Count = (uint)eventFds.Length, EventFds = eventFds,
+            Index = (uint)index, Flags = IrqSetFlags.DataEventFd | action,
+            Start = start, Count = (uint)eventFds.Length, EventFds = eventFds,
         }));
 
     private static int None(VfioDevice device, IrqIndex index, IrqSetFlags action, uint count)

@@ -20,7 +20,8 @@ internal sealed class RowResult
 
     public static RowResult NotComparable(string reason) => new([], reason);
 
-    public static RowResult Of(Comparison comparison) => comparison.Differences.Count == 0 ? Passed : new([.. comparison.Differences], null);
+    public static RowResult Of(Comparison comparison)
+        => comparison.Differences.Count == 0 ? Passed : new([.. comparison.Differences], null);
 }
 
 /// <summary>Something that a row holds and the replay does not.</summary>

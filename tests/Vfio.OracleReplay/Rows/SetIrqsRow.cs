@@ -18,7 +18,8 @@ internal sealed class SetIrqsRow(DeviceReplay replay) : RowReplay
         if (payload > Most)
             return RowResult.NotComparable($"a payload of more than {Most} bytes");
         if (data == IrqSetFlags.DataEventFd && count != 0 && payload < sizeof(int))
-            return RowResult.NotComparable("in process a request without any eventfd means -1 for each, and cannot be a payload that is too short");
+            return RowResult.NotComparable(
+                "in process a request without any eventfd means -1 for each, and cannot be a payload that is too short");
         var eventFds = data.HasFlag(IrqSetFlags.DataEventFd) ? EventFds(payload / sizeof(int)) : [];
         var result = _open.Device.SetIrqs(new()
         {

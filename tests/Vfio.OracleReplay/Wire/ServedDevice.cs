@@ -26,7 +26,8 @@ internal sealed class ServedDevice : IAsyncDisposable
         var device = await OpenDevice.BindAsync(new RecordedFunction(hardware)).ConfigureAwait(false);
         var (ours, theirs) = Pair();
         var options = new VfioUserServerOptions { Name = hardware.Name, EndAfterOneClient = true };
-        var served = new ServedDevice(ours, new VfioUserServer(device, options).RunAsync(VfioUserEndpoint.Descriptor(theirs), CancellationToken.None));
+        var server = new VfioUserServer(device, options);
+        var served = new ServedDevice(ours, server.RunAsync(VfioUserEndpoint.Descriptor(theirs), CancellationToken.None));
         var version = served.Request(Command.Version, [0, 0, 0, 0, .. "{\"capabilities\":{\"max_msg_fds\":8}}\0"u8]);
         return version.Error == Errno.None ? served : throw new VfioException(version.Error, $"the server does not open {hardware.Name}");
     }
