@@ -9,7 +9,7 @@ namespace Vfio.OracleReplay;
 /// <summary>The command line.</summary>
 internal static class ReplayCommand
 {
-    public const int Good = 0, Bad = 1, WrongArguments = 2;
+    public const int Good = 0, Bad = 1, WrongArguments = 2, Interrupted = 130;
 
     private static readonly Argument<FileInfo> FileArgument = new("file")
     {
@@ -68,7 +68,15 @@ internal static class ReplayCommand
             return WrongArguments;
 
         var report = new Report(output, parsed.GetValue(VerboseOption));
-        await new Replay(report, devices, kinds).RunAsync(recording, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await new Replay(report, devices, kinds).RunAsync(recording, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            return Interrupted;
+        }
+
         report.Summary();
         return report.IsGood ? Good : Bad;
     }
