@@ -17,6 +17,14 @@ public sealed class DeviceSets
     private readonly ConcurrentDictionary<PciAddress, VfToken> _tokens = [];
     private int _lastDeviceId;
 
+    /// <summary>
+    /// Gives a PF its token before it is opened, as opening it with one does: its VFs may then be opened first, with that token.
+    /// </summary>
+    /// <param name="physicalFunction">The PF.</param>
+    /// <param name="token">The token.</param>
+    /// <returns>EACCES: VFs of it are in use with another.</returns>
+    public VfioResult GiveVfToken(PciAddress physicalFunction, Guid token) => TokenOf(physicalFunction).Offer(token);
+
     /// <summary>A core was made over a function.</summary>
     internal SetMember Join(IPciFunction function)
     {

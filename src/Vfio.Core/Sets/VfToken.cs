@@ -30,6 +30,19 @@ internal sealed class VfToken
         }
     }
 
+    /// <summary>The token that the PF is going to be opened with.</summary>
+    /// <returns>EACCES: VFs are in use, and have another.</returns>
+    public VfioResult Offer(Guid token)
+    {
+        lock (_changing)
+        {
+            if (_virtualUsers > 0 && token != _value)
+                return Errno.EACCES;
+            Give(token);
+            return VfioResult.Success;
+        }
+    }
+
     /// <summary>A VF is being opened; <see cref="CloseVirtual"/> ends it.</summary>
     /// <param name="given">What its user shows.</param>
     /// <returns>EACCES: the token is missing or wrong. EINVAL: one was given, and the PF is nobody's.</returns>

@@ -11,7 +11,7 @@ namespace Vfio.Hosting;
 /// them.
 /// </summary>
 internal sealed class FunctionMatcher(
-    DriverTable table, IControllingFunctions controllers, VfioHostOptions options, TimeProvider time, ILoggerFactory loggers)
+    DriverTable table, IControllingFunctions controllers, DeviceSets sets, VfioHostOptions options, TimeProvider time, ILoggerFactory loggers)
 {
     private readonly ConcurrentDictionary<string, string> _hung = new(StringComparer.Ordinal);
     private readonly ConditionalWeakTable<VfioDevice, string> _owners = [];
@@ -60,7 +60,8 @@ internal sealed class FunctionMatcher(
         try
         {
             // A core of its own for each: one that a failed driver still holds is not the next one's.
-            var core = new VfioPciCore(function, loggers.CreateLogger<VfioPciCore>());
+            var core = new VfioPciCore(
+                function, loggers.CreateLogger<VfioPciCore>(), new() { Sets = sets, HideIntx = FunctionQuirks.HasBrokenIntx(function.Id) });
             var context = new ProbeContext
             {
                 Core = core,
