@@ -99,6 +99,15 @@ public sealed class DeviceSetTests
         }
     }
 
+    [Fact]
+    public async Task What_a_driver_opened_to_look_at_it_and_did_not_take_is_closed_for_the_next()
+    {
+        await using var services = Compose(b => b.AddDriver<LooksAndRefuses>());
+        await using var opened = await MatchingTests.Host(services).OpenAsync(Vf, null, Cancellation);
+
+        Assert.Equal("vfio-pci", opened.Driver);
+    }
+
     private static async Task RefusedAsync(IVfioHost host, PciAddress function, Guid? token, Errno error, string why)
     {
         var refused = await Assert.ThrowsAsync<VfioException>(() => host.OpenAsync(function, new() { VfToken = token }, Cancellation).AsTask());
@@ -106,10 +115,24 @@ public sealed class DeviceSetTests
         Assert.Contains(why, refused.Message, StringComparison.Ordinal);
     }
 
-    private static ServiceProvider Compose()
+    private static ServiceProvider Compose(Action<IVfioBuilder>? more = null)
     {
         var services = new ServiceCollection();
-        services.AddVfio().AddSimulation();
+        var builder = services.AddVfio().AddSimulation();
+        more?.Invoke(builder);
         return services.BuildServiceProvider();
+    }
+
+    private sealed class LooksAndRefuses : VariantDriver
+    {
+        public override string Name => "looks";
+
+        public override IReadOnlyList<PciIdMatch> Ids { get; } = [new() { Vendor = 0x1234 }];
+
+        public override async ValueTask<ProbeResult> ProbeAsync(ProbeContext context, CancellationToken cancellationToken)
+        {
+            var opened = await context.Core.EnableAsync(new() { Dma = new DmaSpace() }, new VfioPciDevice(context.Core), cancellationToken);
+            return ProbeResult.Refused($"it opened: {opened.Error}");
+        }
     }
 }
