@@ -4,6 +4,7 @@ using Vfio.Core.Features;
 using Vfio.Core.Interrupts;
 using Vfio.Core.Regions;
 using Vfio.Core.Reset;
+using Vfio.Core.Sets;
 using static Vfio.Core.Config.HeaderRegisters;
 
 namespace Vfio.Core;
@@ -18,25 +19,40 @@ internal sealed class CoreSession
     private readonly IPciFunction _function;
     private readonly ShadowConfig _shadow;
     private readonly ConfigSnapshot _pristine;
+    private readonly VfTokenUse _token;
 
     public CoreSession(
-        IPciFunction function, ILogger logger, AccessGate gate, ResetNotifier notifier, PowerControl power, IDmaSpace dma, bool resets, VfToken token)
+        IPciFunction function,
+        ILogger logger,
+        VfioPciCoreOptions options,
+        SetMember member,
+        AccessGate gate,
+        ResetNotifier notifier,
+        PowerControl power,
+        ConfigSnapshot pristine,
+        IDmaSpace dma,
+        bool resets,
+        VfTokenUse token)
     {
         _function = function;
+        _pristine = pristine;
+        _token = token;
+        Member = member;
+        DeviceId = options.Sets.NextDeviceId();
+        HotReset = function.HotResetDomain is { } domain ? new(options.Sets, domain, logger) : null;
         Gate = gate;
         Power = power;
         Dma = dma;
         ResetWorks = resets;
-        var builder = new ConfigMapBuilder(function, logger);
+        var builder = new ConfigMapBuilder(function, logger, options.HideIntx);
         var header = builder.Build();
         _shadow = builder.Shadow;
-        _pristine = ConfigSnapshot.Take(function, builder.Map.Saved);
         Config = new(function, builder.Map, _shadow, gate);
         Reset = new(function, builder.Map, power, notifier);
-        Interrupts = new(function, builder.Map, _shadow, Config);
+        Interrupts = new(function, builder.Map, _shadow, Config, options.HideIntx);
         Regions = new(function, builder.Map, Config, gate, () => MemoryEnabled);
-        Features = new(builder.Map, token);
-        var context = new TrapContext(function, builder.Map, _shadow, Config, gate, power, Reset, Interrupts, dma.CancelTransfers);
+        Features = new(token.Own);
+        var context = new TrapContext(function, builder.Map, _shadow, Config, gate, power, Reset, Interrupts, dma.CancelTransfers, options.HideIntx);
         header.Trap = new HeaderTrap(context, header);
         foreach (var (block, rule) in builder.Trapped)
             block.Trap = rule.Trap!(context, block);
@@ -57,6 +73,15 @@ internal sealed class CoreSession
     public RegionTable Regions { get; }
 
     public CoreFeatures Features { get; }
+
+    /// <summary>What it is among the functions of its process.</summary>
+    public SetMember Member { get; }
+
+    /// <summary>Its number to whoever owns it, above 0.</summary>
+    public int DeviceId { get; }
+
+    /// <summary>Resets its slot or bus; null where there is none.</summary>
+    public HotReset? HotReset { get; }
 
     /// <summary>Whether the reset at open succeeded.</summary>
     public bool ResetWorks { get; }
@@ -85,16 +110,45 @@ internal sealed class CoreSession
     /// <summary>Ends all that the function does for this client, and leaves it as it was found.</summary>
     public async ValueTask CloseAsync(ResetCause cause)
     {
+        _token.End();
+        try
+        {
+            await WakeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            await QuiesceAsync(cause).ConfigureAwait(false);
+        }
+    }
+
+    // First of all: a function that loses its state asleep gets it back when it wakes, bus mastering included.
+    private async ValueTask WakeAsync()
+    {
+        await Gate.CloseAsync(Dma.CancelTransfers, CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            Power.Set(PowerControl.D0);
+        }
+        finally
+        {
+            Gate.Open();
+        }
+    }
+
+    private async ValueTask QuiesceAsync(ResetCause cause)
+    {
         Config.MergeHardware(Command, 2, CommandMaster, 0);
         Interrupts.Close();
         await Gate.CloseAsync(Dma.CancelTransfers, CancellationToken.None).ConfigureAwait(false);
         Gate.IsOver = true;
+        Member.NeedsReset = true;
         try
         {
-            Power.Set(PowerControl.D0);
             _pristine.Restore(_function);
-            if (ResetWorks)
-                await Reset.RunAsync(cause, CancellationToken.None).ConfigureAwait(false);
+            if (ResetWorks && (await Reset.RunAsync(cause, CancellationToken.None).ConfigureAwait(false)).IsSuccess)
+                Member.NeedsReset = false;
+            if (HotReset is not null)
+                await HotReset.RunAtCloseAsync(this, cause).ConfigureAwait(false);
         }
         finally
         {
