@@ -4,11 +4,17 @@
 # image_of NAME: builds what is missing and prints the image's file name in $IMAGES.
 image_of() {
     local name=$1 hash image
-    hash=$({ echo "$ROOT_VERSION"; cat "$LAB/lib/image.sh"; find "$LAB/guests/common" "$LAB/guests/$name" -type f -print0 |
+    hash=$({ echo "$ROOT_VERSION"; cat "$LAB/lib/image.sh"; image_sources "$name" | xargs -I{} find {} -type f -print0 |
         sort -z | xargs -0 sha256sum; } | sha256sum | cut -c1-12)
     image=$name-$hash.cpio.gz
     [[ -f $IMAGES/$image ]] || build_image "$name" "$IMAGES/$image"
     echo "$image"
+}
+
+# The directories that an image is made of.
+image_sources() {
+    printf '%s\n' "$LAB/guests/common" "$LAB/guests/$1"
+    sed -n "s|^compiled |$LAB/|p" "$LAB/guests/$1/contents"
 }
 
 build_image() {
@@ -22,6 +28,7 @@ build_image() {
         case $kind in
         module) image_module "$tree" "$what" ;;
         program) image_program "$tree" "$what" ;;
+        compiled) image_compiled "$tree" "$what" ;;
         file) install -D "$ROOT$what" "$tree$what" ;;
         '' | '#'*) ;;
         *) die "guests/$name/contents: what is '$kind'?" ;;
@@ -56,6 +63,13 @@ image_program() {
     while read -r library; do
         [[ -f $tree$library ]] || install -D "$ROOT$library" "$tree$library"
     done < <(in_root ldd "$path" | grep -oE '/[^ ]+')
+}
+
+# A program of our own in C, lab/NAME/*.c, compiled on the host; static, so that it brings its libraries.
+image_compiled() {
+    local tree=$1 name=$2
+    command -v gcc >/dev/null || { progress "installing on this host: gcc libc6-dev"; apt_install gcc libc6-dev >&2; }
+    gcc -std=gnu17 -static -O2 -Wall -Wextra -Werror -o "$tree/usr/bin/$name" "$LAB/$name"/*.c
 }
 
 # busybox gives every name that no real program has taken.

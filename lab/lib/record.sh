@@ -1,0 +1,100 @@
+# Recordings: which functions there are (recorder/functions), where QEMU puts them, and the boots that record them.
+
+RECORDINGS=${VFIO_LAB_RECORDINGS:-$REPOSITORY/artifacts/recordings}
+
+# functions_of FILE|NAME: the lines of the table that are one boot, as they stand there.
+functions_of() {
+    awk -v wanted="$1" '
+        /^\[/ { file = substr($1, 2, length($1) - 2); next }
+        NF && !/^#/ && (file == wanted || $1 == wanted)' "$LAB/recorder/functions"
+}
+
+recording_files() { sed -n 's/^\[\(.*\)\].*/\1/p' "$LAB/recorder/functions"; }
+
+# place INDEX PLACE DEVICE ARGUMENT...: adds to QEMU what is needed to have DEVICE there, and sets WHERE, its path for the guest.
+# {n} in an argument is INDEX: identifiers have to differ within a machine.
+place() {
+    local index=$1 place=$2 device=$3 slot
+    shift 3
+    QEMU+=("${@//\{n\}/$index}")
+    device=${device//\{n\}/$index}
+    printf -v slot '%02x' "$SLOT"
+    case $place in
+    root)
+        WHERE=00:$slot.0
+        QEMU+=(-device "$device,bus=pcie.0,addr=$slot.0")
+        ;;
+    port | vf:*)
+        root_port "$index" "$slot"
+        WHERE=00:$slot.0/00.0
+        QEMU+=(-device "$device,bus=port$index,addr=00.0")
+        ;;
+    switch)
+        root_port "$index" "$slot"
+        WHERE=00:$slot.0/00.0/00.0/00.0
+        QEMU+=(-device "x3130-upstream,id=up$index,bus=port$index"
+            -device "xio3130-downstream,id=down$index,bus=up$index,chassis=$((index + 100)),slot=0"
+            -device "$device,bus=down$index,addr=00.0")
+        ;;
+    bridge)
+        root_port "$index" "$slot"
+        WHERE=00:$slot.0/00.0/01.0
+        QEMU+=(-device "pcie-pci-bridge,id=bridge$index,bus=port$index" -device "$device,bus=bridge$index,addr=01.0")
+        ;;
+    # Beside the function of the line above: the next function of its slot, or the next slot of its bus.
+    function)
+        WHERE=${WHERE%.*}.$((${WHERE##*.} + 1))
+        QEMU+=(-device "$device,bus=$BUS,addr=${WHERE##*[:/]}")
+        return
+        ;;
+    beside)
+        WHERE=${WHERE%/*}/$(printf '%02x' $((0x$(basename "${WHERE##*/}" .0) + 1))).0
+        QEMU+=(-device "$device,bus=$BUS,addr=${WHERE##*/}")
+        return
+        ;;
+    # A function that the machine has.
+    [0-9a-f]*.[0-7]) WHERE=00:$place; return ;;
+    *) die "recorder/functions: what place is '$place'?" ;;
+    esac
+    SLOT=$((SLOT + 1))
+    BUS=$(sed 's/.*,bus=\([^,]*\).*/\1/' <<<"${QEMU[-1]}")
+    [[ $place != vf:* ]] || WHERE+=/${place#vf:}
+}
+
+root_port() { QEMU+=(-device "pcie-root-port,id=port$1,chassis=$(($1 + 1)),addr=$2.0"); }
+
+# record_boot WHAT: one boot with the functions of one file of the table, or one function; its rows go to WHAT.jsonl.gz.
+record_boot() {
+    local what=$1 line words names='' index=0 SLOT=3 WHERE='' BUS='' QEMU
+    # The IOMMU comes first: it takes charge of what follows.
+    QEMU=(-machine kernel-irqchip=split -device intel-iommu,intremap=on,caching-mode=on -serial "file:/lab/$what.rows")
+    while read -r line; do
+        read -ra words <<<"$line"
+        place "$index" "${words[@]:1}"
+        names+=${names:+,}${words[0]}=$WHERE
+        index=$((index + 1))
+    done < <(functions_of "$what")
+    ((index)) || die "recorder/functions has no file and no function named '$what'"
+    : >"$WORK/$what.rows"
+    boot "$what" record "intel_iommu=on lab.functions=$names" "${QEMU[@]}" || true
+    # What was cut off is no row.
+    mkdir -p "$RECORDINGS"
+    { gzip -dc "$WORK/$what.rows" 2>/dev/null || true; } | gzip -9 >"$RECORDINGS/$what.jsonl.gz.partial"
+    mv "$RECORDINGS/$what.jsonl.gz.partial" "$RECORDINGS/$what.jsonl.gz"
+    check "$what: all $index functions are in $RECORDINGS/$what.jsonl.gz" [ "$(recorded "$what" | wc -l)" = "$index" ]
+}
+
+# The functions that a recording holds to the end.
+recorded() { zcat "$RECORDINGS/$1.jsonl.gz" | sed -n 's/^{"device":"\([^"]*\)","row":"end"}$/\1/p'; }
+
+# What each recorded function is, for who reads the recordings.
+write_index() {
+    local file name line path
+    for path in "$RECORDINGS"/*.jsonl.gz; do
+        file=$(basename "$path" .jsonl.gz)
+        while read -r name; do
+            line=$(functions_of "$file" | awk -v name="$name" '$1 == name { $1 = ""; print }')
+            printf '%s\t%s\t%s\n' "$file" "$name" "${line# }"
+        done < <(recorded "$file")
+    done >"$RECORDINGS/index.tsv"
+}
