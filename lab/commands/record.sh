@@ -1,4 +1,4 @@
-# [FILE|FUNCTION...] record what the guest's own vfio-pci answers for QEMU's functions (lab/recorder/functions)
+# [FILE|FUNCTION...] record what the guest's own vfio-pci answers for QEMU's functions (lab/recordings/functions)
 
 command_record() {
     local what

@@ -39,9 +39,9 @@ build_image() {
     ln -s lab/init "$tree/init"
     # Images of older scripts go; not those of today, which another checkout may be using.
     find "$IMAGES" -mindepth 1 -maxdepth 1 -mtime +0 -exec rm -rf {} +
-    (cd "$tree" && find . -print0 | cpio --quiet --null --create --format=newc | gzip -1) >"$image.partial"
+    (cd "$tree" && find . -print0 | cpio --quiet --null --create --format=newc | gzip -1) >"$tree.partial"
     rm -rf "$tree"
-    mv "$image.partial" "$image"
+    mv "$tree.partial" "$image"
 }
 
 # A module and all that it needs, in the order that insmod wants: modprobe knows it (soft dependencies too).

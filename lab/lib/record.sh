@@ -1,4 +1,4 @@
-# Recordings: which functions there are (recorder/functions), where QEMU puts them, and the boots that record them.
+# Recordings: which functions there are (recordings/functions), where QEMU puts them, and the boots that record them.
 
 RECORDINGS=${VFIO_LAB_RECORDINGS:-$REPOSITORY/artifacts/recordings}
 
@@ -6,10 +6,10 @@ RECORDINGS=${VFIO_LAB_RECORDINGS:-$REPOSITORY/artifacts/recordings}
 functions_of() {
     awk -v wanted="$1" '
         /^\[/ { file = substr($1, 2, length($1) - 2); next }
-        NF && !/^#/ && (file == wanted || $1 == wanted)' "$LAB/recorder/functions"
+        NF && !/^#/ && (file == wanted || $1 == wanted)' "$LAB/recordings/functions"
 }
 
-recording_files() { sed -n 's/^\[\(.*\)\].*/\1/p' "$LAB/recorder/functions"; }
+recording_files() { sed -n 's/^\[\(.*\)\].*/\1/p' "$LAB/recordings/functions"; }
 
 # place INDEX PLACE DEVICE ARGUMENT...: adds to QEMU what is needed to have DEVICE there, and sets WHERE, its path for the guest.
 # {n} in an argument is INDEX: identifiers have to differ within a machine.
@@ -54,7 +54,7 @@ place() {
         ;;
     # A function that the machine has.
     [0-9a-f]*.[0-7]) WHERE=00:$place; return ;;
-    *) die "recorder/functions: what place is '$place'?" ;;
+    *) die "recordings/functions: what place is '$place'?" ;;
     esac
     SLOT=$((SLOT + 1))
     BUS=$(sed 's/.*,bus=\([^,]*\).*/\1/' <<<"${QEMU[-1]}")
@@ -74,7 +74,7 @@ record_boot() {
         names+=${names:+,}${words[0]}=$WHERE
         index=$((index + 1))
     done < <(functions_of "$what")
-    ((index)) || die "recorder/functions has no file and no function named '$what'"
+    ((index)) || die "recordings/functions has no file and no function named '$what'"
     : >"$WORK/$what.rows"
     boot "$what" record "intel_iommu=on lab.functions=$names" "${QEMU[@]}" || true
     # What was cut off is no row.
