@@ -12,56 +12,54 @@ functions_of() {
 recording_files() { sed -n 's/^\[\(.*\)\].*/\1/p' "$LAB/recordings/functions"; }
 
 # place INDEX PLACE DEVICE ARGUMENT...: adds to QEMU what is needed to have DEVICE there, and sets WHERE, its path for the guest.
-# {n} in an argument is INDEX: identifiers have to differ within a machine.
+# {n} in a word is INDEX: identifiers have to differ within a machine.
 place() {
-    local index=$1 place=$2 device=$3 slot
-    shift 3
-    QEMU+=("${@//\{n\}/$index}")
-    device=${device//\{n\}/$index}
+    local index=$1 place=$2 device=${3//\{n\}/$1} before=("${@:4}") slot
+    before=("${before[@]//\{n\}/$index}")
     printf -v slot '%02x' "$SLOT"
     case $place in
     root)
-        WHERE=00:$slot.0
-        QEMU+=(-device "$device,bus=pcie.0,addr=$slot.0")
+        BUS=pcie.0 WHERE=00:$slot.0
         ;;
-    port | vf:*)
+    port | port:* | vf:*)
         root_port "$index" "$slot"
-        WHERE=00:$slot.0/00.0
-        QEMU+=(-device "$device,bus=port$index,addr=00.0")
+        BUS=port$index WHERE=00:$slot.0/00.0
         ;;
     switch)
         root_port "$index" "$slot"
-        WHERE=00:$slot.0/00.0/00.0/00.0
         QEMU+=(-device "x3130-upstream,id=up$index,bus=port$index"
-            -device "xio3130-downstream,id=down$index,bus=up$index,chassis=$((index + 100)),slot=0"
-            -device "$device,bus=down$index,addr=00.0")
+            -device "xio3130-downstream,id=down$index,bus=up$index,chassis=$((index + 100))")
+        BUS=down$index WHERE=00:$slot.0/00.0/00.0/00.0
         ;;
     bridge)
         root_port "$index" "$slot"
-        WHERE=00:$slot.0/00.0/01.0
-        QEMU+=(-device "pcie-pci-bridge,id=bridge$index,bus=port$index" -device "$device,bus=bridge$index,addr=01.0")
+        QEMU+=(-device "pcie-pci-bridge,id=bridge$index,bus=port$index")
+        BUS=bridge$index WHERE=00:$slot.0/00.0/01.0
         ;;
-    # Beside the function of the line above: the next function of its slot, or the next slot of its bus.
-    function)
-        WHERE=${WHERE%.*}.$((${WHERE##*.} + 1))
-        QEMU+=(-device "$device,bus=$BUS,addr=${WHERE##*[:/]}")
-        return
+    cxl)
+        QEMU+=(-machine cxl=on -device "pxb-cxl,id=cxl$index,bus=pcie.0,addr=$slot.0,bus_nr=192"
+            -device "cxl-rp,id=port$index,bus=cxl$index,chassis=$((index + 1)),addr=00.0")
+        BUS=port$index WHERE=c0:00.0/00.0
         ;;
-    beside)
-        WHERE=${WHERE%/*}/$(printf '%02x' $((0x$(basename "${WHERE##*/}" .0) + 1))).0
-        QEMU+=(-device "$device,bus=$BUS,addr=${WHERE##*/}")
-        return
-        ;;
+    # Beside the line above: the next function of its slot, or the next slot of its bus.
+    function) WHERE=${WHERE%.*}.$((${WHERE##*.} + 1)) ;;
+    beside) WHERE=${WHERE%/*}/$(printf '%02x' $((0x$(basename "$WHERE" .0) + 1))).0 ;;
     # A function that the machine has.
     [0-9a-f]*.[0-7]) WHERE=00:$place; return ;;
     *) die "recordings/functions: what place is '$place'?" ;;
     esac
+    QEMU+=("${before[@]}" -device "$device,bus=$BUS,addr=${WHERE##*[:/]}")
     SLOT=$((SLOT + 1))
-    BUS=$(sed 's/.*,bus=\([^,]*\).*/\1/' <<<"${QEMU[-1]}")
-    [[ $place != vf:* ]] || WHERE+=/${place#vf:}
+    case $place in
+    port:*) WHERE+=/${place#port:} ;;
+    vf:*) WHERE+=/${place#vf:}/vf ;;
+    esac
 }
 
 root_port() { QEMU+=(-device "pcie-root-port,id=port$1,chassis=$(($1 + 1)),addr=$2.0"); }
+
+# Most of the time goes by in resets: 0.2 s an experiment for FLR, 2 s behind a PCIe-to-PCI bridge.
+VFIO_LAB_RECORD_TIMEOUT=${VFIO_LAB_TIMEOUT:-3600}
 
 # record_boot WHAT: one boot with the functions of one file of the table, or one function; its rows go to WHAT.jsonl.gz.
 record_boot() {
@@ -71,12 +69,12 @@ record_boot() {
     while read -r line; do
         read -ra words <<<"$line"
         place "$index" "${words[@]:1}"
-        names+=${names:+,}${words[0]}=$WHERE
+        names+=${names:+,}${words[0]}@$WHERE
         index=$((index + 1))
     done < <(functions_of "$what")
     ((index)) || die "recordings/functions has no file and no function named '$what'"
     : >"$WORK/$what.rows"
-    boot "$what" record "intel_iommu=on lab.functions=$names" "${QEMU[@]}" || true
+    VFIO_LAB_TIMEOUT=$VFIO_LAB_RECORD_TIMEOUT boot "$what" record "intel_iommu=on lab.functions=$names" "${QEMU[@]}" || true
     # What was cut off is no row.
     mkdir -p "$RECORDINGS"
     { gzip -dc "$WORK/$what.rows" 2>/dev/null || true; } | gzip -9 >"$RECORDINGS/$what.jsonl.gz.partial"
@@ -96,5 +94,6 @@ write_index() {
             line=$(functions_of "$file" | awk -v name="$name" '$1 == name { $1 = ""; print }')
             printf '%s\t%s\t%s\n' "$file" "$name" "${line# }"
         done < <(recorded "$file")
-    done >"$RECORDINGS/index.tsv"
+    done >"$RECORDINGS/index.tsv.$$"
+    mv "$RECORDINGS/index.tsv.$$" "$RECORDINGS/index.tsv"
 }

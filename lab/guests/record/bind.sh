@@ -12,10 +12,14 @@ path_address() {
     [ -d "$directory" ] && basename "$directory"
 }
 
-# virtual_function PF DRIVER: the driver of the PF makes one; VIRTUAL is its address.
-virtual_function() {
+# driven_by ADDRESS MODULE: the module's driver has it.
+driven_by() {
     load "$2"
-    wait_until 30 [ -e "$DEVICES/$1/driver" ] || return 1
+    wait_until 30 [ -e "$DEVICES/$1/driver" ]
+}
+
+# virtual_function PF: its driver makes one; VIRTUAL is its address.
+virtual_function() {
     echo 1 >"$DEVICES/$1/sriov_numvfs" || return 1
     VIRTUAL=$(basename "$(readlink "$DEVICES/$1/virtfn0")")
     # The driver may try the VF too, in its own time; a try that came later would leave its traces between ours.
