@@ -1,10 +1,10 @@
-# [FILE|FUNCTION...] record what the guest's own vfio-pci answers for QEMU's functions (lab/recordings/functions)
+# [FILE|FUNCTION...] what the guest's own vfio-pci answers for QEMU's functions (lab/recordings/functions), as JSON lines
 
 command_record() {
     local what
+    (($#)) || mapfile -t ALL < <(recording_files)
     run_begin record record
-    (($#)) || mapfile -t what < <(recording_files)
-    for what in "${@:-${what[@]}}"; do
+    for what in "${@:-"${ALL[@]}"}"; do
         record_boot "$what"
         write_index
     done
