@@ -31,10 +31,10 @@ virtual_function() {
 
 group_of() { basename "$(readlink "$DEVICES/$1/iommu_group")"; }
 
-# A group is viable if no function in it has another driver; those of bridges may stay.
+# A group is viable if no function in it has another driver; those of bridges may stay (host, ISA, PCI).
 bind_group() {
     for directory in "$DEVICES/$1"/iommu_group/devices/*; do
-        case $(cat "$directory/class") in 0x06*) continue ;; esac
+        case $(cat "$directory/class") in 0x0600* | 0x0601* | 0x0604*) continue ;; esac
         bind "$(basename "$directory")"
     done
     [ "$(basename "$(readlink "$DEVICES/$1/driver")")" = vfio-pci ]
