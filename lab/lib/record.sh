@@ -76,15 +76,18 @@ record_boot() {
     : >"$WORK/$what.rows"
     # no_timer_check: on a busy host the kernel finds that the timer does not work through the remapped IO-APIC, and panics.
     VFIO_LAB_TIMEOUT=$VFIO_LAB_RECORD_TIMEOUT boot "$what" record "intel_iommu=on no_timer_check lab.functions=$names" "${QEMU[@]}" || true
-    # What was cut off is no row.
     mkdir -p "$RECORDINGS"
-    { gzip -dc "$WORK/$what.rows" 2>/dev/null || true; } | gzip -9 >"$RECORDINGS/$what.jsonl.gz.partial"
-    mv "$RECORDINGS/$what.jsonl.gz.partial" "$RECORDINGS/$what.jsonl.gz"
+    if [[ -s $WORK/$what.rows ]]; then
+        # Of a member that was cut off nothing is kept: rows count once their function has ended.
+        { gzip -dc "$WORK/$what.rows" 2>/dev/null || true; } |
+            awk -F'"' '{ rows = rows $0 "\n" } $8 == "end" { printf "%s", rows; rows = "" }' | gzip -9n >"$RECORDINGS/$what.jsonl.gz.partial"
+        mv "$RECORDINGS/$what.jsonl.gz.partial" "$RECORDINGS/$what.jsonl.gz"
+    fi
     check "$what: all $index functions are in $RECORDINGS/$what.jsonl.gz" [ "$(recorded "$what" | wc -l)" = "$index" ]
 }
 
 # The functions that a recording holds to the end.
-recorded() { zcat "$RECORDINGS/$1.jsonl.gz" | sed -n 's/^{"device":"\([^"]*\)","row":"end"}$/\1/p'; }
+recorded() { [[ ! -f $RECORDINGS/$1.jsonl.gz ]] || zcat "$RECORDINGS/$1.jsonl.gz" | sed -n 's/^{"device":"\([^"]*\)","row":"end"}$/\1/p'; }
 
 # What each recorded function is, for who reads the recordings.
 write_index() {
