@@ -64,8 +64,9 @@ VFIO_LAB_RECORD_TIMEOUT=${VFIO_LAB_TIMEOUT:-3600}
 # record_boot WHAT: one boot with the functions of one file of the table, or one function; its rows go to WHAT.jsonl.gz.
 record_boot() {
     local what=$1 line words names='' index=0 SLOT=3 WHERE='' BUS='' QEMU
-    # The IOMMU comes first: it takes charge of what follows.
-    QEMU=(-machine kernel-irqchip=split -device intel-iommu,intremap=on,caching-mode=on -serial "file:/lab/$what.rows")
+    # The IOMMU comes first: it takes charge of what follows. One CPU: QEMU's guard against re-entrant accesses takes two CPUs in
+    # the extended config space at once for one, and answers with zeros.
+    QEMU=(-smp 1 -machine kernel-irqchip=split -device intel-iommu,intremap=on,caching-mode=on -serial "file:/lab/$what.rows")
     while read -r line; do
         read -ra words <<<"$line"
         place "$index" "${words[@]:1}"
@@ -83,8 +84,11 @@ record_boot() {
             awk -F'"' '{ rows = rows $0 "\n" } $8 == "end" { printf "%s", rows; rows = "" }' | gzip -9n >"$RECORDINGS/$what.jsonl.gz.partial"
         mv "$RECORDINGS/$what.jsonl.gz.partial" "$RECORDINGS/$what.jsonl.gz"
     fi
+    check "$what: QEMU has blocked no access" not_blocked
     check "$what: all $index functions are in $RECORDINGS/$what.jsonl.gz" [ "$(recorded "$what" | wc -l)" = "$index" ]
 }
+
+not_blocked() { ! grep -q 'Blocked re-entrant' "$QEMU_ERRORS"; }
 
 # The functions that a recording holds to the end.
 recorded() { [[ ! -f $RECORDINGS/$1.jsonl.gz ]] || zcat "$RECORDINGS/$1.jsonl.gz" | sed -n 's/^{"device":"\([^"]*\)","row":"end"}$/\1/p'; }
