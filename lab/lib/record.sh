@@ -42,6 +42,7 @@ place() {
         BUS=port$index WHERE=c0:00.0/00.0
         ;;
     # Beside the line above: the next function of its slot, or the next slot of its bus.
+    function | beside) [[ $BUS ]] || die "recordings/functions: '$device' sits beside another function: record its file" ;;&
     function) WHERE=${WHERE%.*}.$((${WHERE##*.} + 1)) ;;
     beside) WHERE=${WHERE%/*}/$(printf '%02x' $((0x$(basename "$WHERE" .0) + 1))).0 ;;
     # A function that the machine has.
@@ -58,7 +59,7 @@ place() {
 
 root_port() { QEMU+=(-device "pcie-root-port,id=port$1,chassis=$(($1 + 1)),addr=$2.0"); }
 
-# Most of the time goes by in resets: 0.2 s an experiment for FLR, 2 s behind a PCIe-to-PCI bridge.
+# Most of the time goes by in resets: 0.2 s an experiment for FLR, seconds for a reset of the bus.
 VFIO_LAB_RECORD_TIMEOUT=${VFIO_LAB_TIMEOUT:-3600}
 
 # record_boot WHAT: one boot with the functions of one file of the table, or one function; its rows go to WHAT.jsonl.gz.
