@@ -65,7 +65,8 @@ static void write_once(struct function *function, uint32_t offset, uint32_t widt
     config_read(function, dword, &before, 4);
     long wrote = config_write(function, offset, &value, width);
     long read = config_read(function, dword, &after, 4);
-    hardware_read(function, dword, &hardware, 4);
+    if (hardware_read(function, dword, &hardware, 4) != 4)
+        die(function, "a dword of the config space in sysfs");
     if (quiet && before == after)
         return;
     row_begin(function, "config_write");
