@@ -4,11 +4,17 @@
 # image_of NAME: builds what is missing and prints the image's file name in $IMAGES.
 image_of() {
     local name=$1 hash image
-    hash=$({ echo "$ROOT_VERSION"; cat "$LAB/lib/image.sh"; find "$LAB/guests/common" "$LAB/guests/$name" -type f -print0 |
+    hash=$({ echo "$ROOT_VERSION"; cat "$LAB/lib/image.sh"; image_sources "$name" | xargs -I{} find {} -type f -print0 |
         sort -z | xargs -0 sha256sum; } | sha256sum | cut -c1-12)
     image=$name-$hash.cpio.gz
     [[ -f $IMAGES/$image ]] || build_image "$name" "$IMAGES/$image"
     echo "$image"
+}
+
+# The directories that an image is made of.
+image_sources() {
+    printf '%s\n' "$LAB/guests/common" "$LAB/guests/$1"
+    sed -n "s|^compiled |$LAB/|p" "$LAB/guests/$1/contents"
 }
 
 build_image() {
@@ -22,6 +28,7 @@ build_image() {
         case $kind in
         module) image_module "$tree" "$what" ;;
         program) image_program "$tree" "$what" ;;
+        compiled) image_compiled "$tree" "$what" ;;
         file) install -D "$ROOT$what" "$tree$what" ;;
         '' | '#'*) ;;
         *) die "guests/$name/contents: what is '$kind'?" ;;
@@ -32,9 +39,9 @@ build_image() {
     ln -s lab/init "$tree/init"
     # Images of older scripts go; not those of today, which another checkout may be using.
     find "$IMAGES" -mindepth 1 -maxdepth 1 -mtime +0 -exec rm -rf {} +
-    (cd "$tree" && find . -print0 | cpio --quiet --null --create --format=newc | gzip -1) >"$image.partial"
+    (cd "$tree" && find . -print0 | cpio --quiet --null --create --format=newc | gzip -1) >"$tree.partial"
     rm -rf "$tree"
-    mv "$image.partial" "$image"
+    mv "$tree.partial" "$image"
 }
 
 # A module and all that it needs, in the order that insmod wants: modprobe knows it (soft dependencies too).
@@ -56,6 +63,13 @@ image_program() {
     while read -r library; do
         [[ -f $tree$library ]] || install -D "$ROOT$library" "$tree$library"
     done < <(in_root ldd "$path" | grep -oE '/[^ ]+')
+}
+
+# A program of our own in C, lab/NAME/*.c, compiled on the host; static, so that it brings its libraries.
+image_compiled() {
+    local tree=$1 name=$2
+    command -v gcc >/dev/null || { progress "installing on this host: gcc libc6-dev"; apt_install gcc libc6-dev >&2; }
+    gcc -std=gnu17 -static -O2 -Wall -Wextra -Werror -o "$tree/usr/bin/$name" "$LAB/$name"/*.c
 }
 
 # busybox gives every name that no real program has taken.
