@@ -3,6 +3,7 @@
 command_prepare() {
     local guest
     prepare
+    prepare_kernel
     lock shared
     for guest in "$LAB"/guests/*/contents; do
         image_of "$(basename "$(dirname "$guest")")" >/dev/null
