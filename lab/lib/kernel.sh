@@ -10,7 +10,8 @@ SELFTESTS=(vfio_iommufd_setup_test vfio_pci_device_test vfio_dma_mapping_test vf
 KERNEL_HASH=$(cat "$LAB/lib/kernel.sh" "$LAB"/kernel/* | sha256sum | cut -c1-12)
 KERNEL=$CACHE/kernel-$KERNEL_HASH
 
-# prepare_kernel: leaves bzImage, config, version, selftests/ and the logs of their making in $KERNEL.
+# prepare_kernel: leaves bzImage, config, version, selftests/ and the logs of their making in $KERNEL. A cut costs one stage, and of
+# make's only what was being compiled.
 prepare_kernel() {
     local begun=$SECONDS PARTIAL=$KERNEL.partial STAGE_LOG=$CACHE/prepare.log
     [[ -d $KERNEL ]] && return
@@ -38,11 +39,23 @@ prepare_kernel() {
 }
 
 build_kernel() {
-    local stage
+    local stage terminal
     mkdir -p "$PARTIAL/out"
+    progress "building Linux: about eight minutes of two cores (${PARTIAL}/out/bzimage.log)"
+    exec {terminal}>&2
     for stage in configure bzimage selftests; do
         STAGE_LOG=$PARTIAL/out/$stage.log
         stage "$stage"
+    done
+    exec {terminal}>&-
+}
+
+# What make says goes to the log; how far it has come, to whoever waits.
+counted() {
+    local line steps=0
+    while IFS= read -r line; do
+        echo "$line"
+        ((++steps % 200)) || echo "lab: $steps of about 1900 steps" >&"$terminal"
     done
 }
 
@@ -71,7 +84,7 @@ stage_configure() {
 }
 
 stage_bzimage() {
-    in_partial nice make -C /linux -j "$(nproc)" KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab bzImage
+    in_partial make -C /linux -j "$(nproc)" KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab bzImage | counted
     cp "$PARTIAL/linux/arch/x86/boot/bzImage" "$PARTIAL/out/bzImage"
     in_partial make -s -C /linux kernelrelease >"$PARTIAL/out/version"
 }

@@ -18,13 +18,13 @@ compare() {
     results "$1" "$THEIRS" /run/theirs
     while read -r ours; do
         read -r theirs <&4
-        echo "LAB-TEST $1: ours: $ours; theirs: $theirs"
+        if [ "$ours" = "$theirs" ]; then echo "both: $ours"; else echo "ours: $ours; theirs: $theirs"; fi
     done </run/ours 4</run/theirs
     echo "ours: $(cat /run/ours.end); theirs: $(cat /run/theirs.end)"
     # What it said of the failures, before the console is gone.
     grep -q '^not ok\|^cut off' /run/ours && cat /run/ours.said
     must "all $(wc -l </run/theirs) results are the same" diff /run/theirs /run/ours
     passes=$(grep -c '^ok ' /run/ours)
-    must "$passes pass, $(grep -c '^skip ' /run/ours) are skipped, none fails" \
+    must "$passes pass, $(grep -c '^skip ' /run/ours) skipped, none fails" \
         [ "$passes" -ge "$2" -a "$(grep -vc '^ok \|^skip ' /run/ours)" = 0 ]
 }
