@@ -13,29 +13,26 @@ KERNEL=$CACHE/kernel-$KERNEL_HASH
 # prepare_kernel: leaves bzImage, config, version, selftests/ and the logs of their making in $KERNEL. A cut costs one stage, and of
 # make's only what was being compiled.
 prepare_kernel() {
-    local begun=$SECONDS PARTIAL=$KERNEL.partial STAGE_LOG=$CACHE/prepare.log
+    local begun=$SECONDS PARTIAL=$KERNEL.partial DEBS=$CACHE/kernel-debs STAGE_LOG=$CACHE/kernel.log
     [[ -d $KERNEL ]] && return
-    # A lock of its own for the ten minutes of make: who needs no kernel shall not wait for it.
-    lock_kernel
+    # It shares nothing with the root, fetched packages neither: a root can be built beside it.
+    lock_building kernel
     if [[ ! -d $KERNEL ]]; then
-        lock exclusive
         host_packages
-        mkdir -p "$CACHE/debs/partial"
+        mkdir -p "$DEBS/partial"
         stage base
         enter_root "$PARTIAL"
-        bind "$CACHE/debs" "$PARTIAL/var/cache/apt/archives"
+        bind "$DEBS" "$PARTIAL/var/cache/apt/archives"
         stage toolchain
         stage source
-        umount "$PARTIAL/var/cache/apt/archives"
-        unlock
         build_kernel
-        umount --recursive --lazy "$PARTIAL"/{proc,dev,sys}
+        umount --recursive --lazy "$PARTIAL"/{proc,dev,sys,var/cache/apt/archives}
         mv "$PARTIAL/out" "$KERNEL"
         rm -rf --one-file-system "$PARTIAL"
-        find "$CACHE" -mindepth 1 -maxdepth 1 -name 'kernel-*' -mtime +1 -exec rm -rf --one-file-system {} +
+        find "$CACHE" -mindepth 1 -maxdepth 1 -type d -name 'kernel-????????????*' -mtime +1 -exec rm -rf --one-file-system {} +
         progress "kernel $(cat "$KERNEL/version") is ready after $((SECONDS - begun)) s: $KERNEL"
     fi
-    unlock_kernel
+    unlock_building
 }
 
 build_kernel() {

@@ -2,17 +2,17 @@
 # It grows in stages (lib/stage.sh) under a temporary name; the last step renames it.
 
 prepare() {
-    local PARTIAL=$ROOT.partial STAGE_LOG=$CACHE/prepare.log
+    local PARTIAL=$ROOT.partial DEBS=$CACHE/debs STAGE_LOG=$CACHE/prepare.log
     [[ -d $ROOT ]] && return
-    lock exclusive
+    lock_building root
     if [[ ! -d $ROOT ]]; then
         local begun=$SECONDS
         host_packages
-        mkdir -p "$CACHE/debs/partial"
+        mkdir -p "$DEBS/partial"
         stage base
         # Packages that were fetched are kept beside the root: the next recipe, or the next attempt, has them at hand.
         enter_root "$PARTIAL"
-        bind "$CACHE/debs" "$PARTIAL/var/cache/apt/archives"
+        bind "$DEBS" "$PARTIAL/var/cache/apt/archives"
         stage packages
         stage kernel
         umount --recursive --lazy "$PARTIAL"/{proc,dev,sys,var/cache/apt/archives}
@@ -20,12 +20,12 @@ prepare() {
         prune_roots
         progress "the root is ready after $((SECONDS - begun)) s: $(du -sh "$ROOT" | cut -f1) in $ROOT"
     fi
-    unlock
+    unlock_building
 }
 
 stage_base() {
     rm -rf "$PARTIAL"
-    debootstrap --variant=minbase --cache-dir="$CACHE/debs" "$SUITE" "$PARTIAL" "$(debian_mirror)"
+    debootstrap --variant=minbase --cache-dir="$DEBS" "$SUITE" "$PARTIAL" "$(debian_mirror)"
 }
 
 stage_packages() {
