@@ -1,11 +1,12 @@
 # Builds a guest's image from guests/NAME: an initramfs with busybox, and the modules, programs and files that its
-# `contents` names, taken from the root, and selftests of the lab's kernel. Its name carries the hash of everything that goes in, so it is never stale.
+# `contents` names, taken from the root, and selftests of the lab's kernel. Its name carries the hash of everything that goes
+# in, so it is never stale.
 
 # image_of NAME: builds what is missing and prints the image's file name in $IMAGES.
 image_of() {
     local name=$1 hash image
-    hash=$({ echo "$ROOT_VERSION"; ! on_lab_kernel "$name" || echo "$KERNEL_HASH"; cat "$LAB/lib/image.sh"; find "$LAB/guests/common" "$LAB/guests/$name" -type f -print0 |
-        sort -z | xargs -0 sha256sum; } | sha256sum | cut -c1-12)
+    hash=$({ echo "$ROOT_VERSION"; ! on_lab_kernel "$name" || echo "$KERNEL_HASH"; cat "$LAB/lib/image.sh"
+        find "$LAB/guests/common" "$LAB/guests/$name" -type f -print0 | sort -z | xargs -0 sha256sum; } | sha256sum | cut -c1-12)
     image=$name-$hash.cpio.gz
     [[ -f $IMAGES/$image ]] || build_image "$name" "$IMAGES/$image"
     echo "$image"

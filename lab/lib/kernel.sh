@@ -62,7 +62,8 @@ stage_toolchain() {
 }
 
 stage_source() {
-    rm -rf "$PARTIAL"/{source,linux}
+    # One version: of another day's there would be a second.
+    rm -rf "$PARTIAL"/{source,linux} "$DEBS/${KERNEL_SOURCE}"_*.deb
     in_partial sh -ec "cd /var/cache/apt/archives && apt-get -q download $KERNEL_SOURCE && dpkg-deb -x ${KERNEL_SOURCE}_*.deb /source &&
         tar -xf /source/usr/src/$KERNEL_SOURCE.tar.xz && mv $KERNEL_SOURCE /linux"
     rm -rf "$PARTIAL/source"

@@ -29,7 +29,7 @@ public sealed class VfioUserServerOptions
 
     /// <summary>
     /// How many DMA maps a client may have at once, 1 to 1,048,576 (the default: some 100 MiB of this process's memory); ENOSPC beyond. The
-    /// client is told 65535 at most, because QEMU refuses a server that says more, and maps more all the same for a guest that has an IOMMU.
+    /// client is told 65535 at most: QEMU refuses a server that says more, and maps more all the same for a guest that has an IOMMU.
     /// </summary>
     public int MaxDmaMaps { get; init; } = Wire.Limits.DmaMaps;
 
