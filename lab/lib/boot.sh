@@ -1,6 +1,8 @@
 # One boot of one guest: QEMU in the root, the console shown as it comes, and a verdict on what it said.
 
 QEMU_PID=
+# MiB. What the guest never touches costs nothing.
+GUEST_MEMORY=1024
 declare -A IMAGE
 
 # run_begin NAME GUEST...: what a run needs. A directory for its logs (kept), and one for its sockets and disks (short,
@@ -15,9 +17,11 @@ run_begin() {
     trap run_end EXIT
     trap 'exit 130' INT TERM HUP
     prepare
+    for guest in "${@:2}"; do ! on_lab_kernel "$guest" || prepare_kernel; done
     lock shared
     touch "$ROOT"
     enter_root "$ROOT"
+    [[ ! -d $KERNEL ]] || { touch "$KERNEL"; bind "$KERNEL" "$ROOT/lab-kernel"; }
     bind "$WORK" "$ROOT/lab"
     bind "$IMAGES" "$ROOT/lab-images"
     # Here and not when they are booted: set -e has force here.
@@ -51,16 +55,17 @@ boot() {
 
 # try_boot, with the arguments of boot: true if the guest ended by itself with LAB-RESULT PASS; else BOOT_REASON says why.
 try_boot() {
-    local name=$1 guest=$2 append=$3 seconds=${VFIO_LAB_TIMEOUT:-600} begun=$SECONDS show code=0
+    local name=$1 guest=$2 append=$3 seconds=${VFIO_LAB_TIMEOUT:-600} begun=$SECONDS show code=0 kernel=/guest/vmlinuz
     shift 3
+    ! on_lab_kernel "$guest" || kernel=/lab-kernel/bzImage
     CONSOLE=$LOGS/$name.console.log
     QEMU_ERRORS=$LOGS/$name.qemu.stderr
     # -cpu max: the guest's crc32c then has its instruction. TCG, because nested KVM is not to be relied on. Memory is a
     # shared memfd: without it a vfio-user server gets no descriptor and has to move all data in messages.
-    local qemu=(qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1024
+    local qemu=(qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp 2 -m "$GUEST_MEMORY"
         -nodefaults -no-user-config -display none -serial stdio -no-reboot
-        -object memory-backend-memfd,id=mem,size=1024M,share=on -machine memory-backend=mem
-        -kernel /guest/vmlinuz -initrd "/lab-images/${IMAGE[$guest]}"
+        -object "memory-backend-memfd,id=mem,size=${GUEST_MEMORY}M,share=on" -machine memory-backend=mem
+        -kernel "$kernel" -initrd "/lab-images/${IMAGE[$guest]}"
         -append "console=ttyS0 panic=-1 quiet mitigations=off $append ${VFIO_LAB_APPEND:-}" "$@")
     printf '%q ' chroot "$ROOT" "${qemu[@]}" >"$LOGS/$name.qemu.command"
     progress "boot $name (at most $seconds s; load of this host $(cut -d' ' -f1 /proc/loadavg))"

@@ -13,7 +13,7 @@ host_packages() {
         { tails "$CACHE/host.log"; die "cannot install ${missing[*]} on this host"; }
 }
 
-apt_install() { DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends "$@"; }
+apt_install() { DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"; }
 
 # The mirror that apt on this host already uses: it is the one that is reachable.
 debian_mirror() {

@@ -1,11 +1,12 @@
 # Builds a guest's image from guests/NAME: an initramfs with busybox, and the modules, programs and files that its
-# `contents` names, taken from the root. Its name carries the hash of everything that goes in, so it is never stale.
+# `contents` names, taken from the root, and selftests of the lab's kernel. Its name carries the hash of everything that goes
+# in, so it is never stale.
 
 # image_of NAME: builds what is missing and prints the image's file name in $IMAGES.
 image_of() {
     local name=$1 hash image
-    hash=$({ echo "$ROOT_VERSION"; cat "$LAB/lib/image.sh"; image_sources "$name" | xargs -I{} find {} -type f -print0 |
-        sort -z | xargs -0 sha256sum; } | sha256sum | cut -c1-12)
+    hash=$({ echo "$ROOT_VERSION"; ! on_lab_kernel "$name" || echo "$KERNEL_HASH"; cat "$LAB/lib/image.sh"
+        image_sources "$name" | xargs -I{} find {} -type f -print0 | sort -z | xargs -0 sha256sum; } | sha256sum | cut -c1-12)
     image=$name-$hash.cpio.gz
     [[ -f $IMAGES/$image ]] || build_image "$name" "$IMAGES/$image"
     echo "$image"
@@ -16,6 +17,9 @@ image_sources() {
     printf '%s\n' "$LAB/guests/common" "$LAB/guests/$1"
     sed -n "s|^compiled |$LAB/|p" "$LAB/guests/$1/contents"
 }
+
+# A guest boots Debian's kernel, or with the line "kernel lab" in its contents the lab's own (everything is built into that one).
+on_lab_kernel() { grep -qx 'kernel lab' "$LAB/guests/$1/contents"; }
 
 build_image() {
     local name=$1 image=$2 tree kind what
@@ -30,6 +34,8 @@ build_image() {
         program) image_program "$tree" "$what" ;;
         compiled) image_compiled "$tree" "$what" ;;
         file) install -D "$ROOT$what" "$tree$what" ;;
+        selftest) install "$KERNEL/selftests/$what" "$tree/usr/bin/$what" ;;
+        kernel) [[ $what == lab ]] || die "guests/$name/contents: which kernel is '$what'?" ;;
         '' | '#'*) ;;
         *) die "guests/$name/contents: what is '$kind'?" ;;
         esac

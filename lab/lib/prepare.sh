@@ -1,19 +1,18 @@
 # Builds the root, once: Debian trixie with QEMU of its backports, the guest's kernel, and the programs for guests.
-# It grows under a temporary name with a stamp after each stage, so that a cut costs one stage; the last step renames it.
-
-PARTIAL=$ROOT.partial
+# It grows in stages (lib/stage.sh) under a temporary name; the last step renames it.
 
 prepare() {
+    local PARTIAL=$ROOT.partial DEBS=$CACHE/debs STAGE_LOG=$CACHE/prepare.log
     [[ -d $ROOT ]] && return
-    lock exclusive
+    lock_building root
     if [[ ! -d $ROOT ]]; then
         local begun=$SECONDS
         host_packages
-        mkdir -p "$CACHE/debs/partial"
+        mkdir -p "$DEBS/partial"
         stage base
         # Packages that were fetched are kept beside the root: the next recipe, or the next attempt, has them at hand.
         enter_root "$PARTIAL"
-        bind "$CACHE/debs" "$PARTIAL/var/cache/apt/archives"
+        bind "$DEBS" "$PARTIAL/var/cache/apt/archives"
         stage packages
         stage kernel
         umount --recursive --lazy "$PARTIAL"/{proc,dev,sys,var/cache/apt/archives}
@@ -21,31 +20,24 @@ prepare() {
         prune_roots
         progress "the root is ready after $((SECONDS - begun)) s: $(du -sh "$ROOT" | cut -f1) in $ROOT"
     fi
-    unlock
-}
-
-stage() {
-    [[ -f $PARTIAL/.stage-$1 ]] && return
-    progress "stage $1"
-    local log=$CACHE/prepare.log code
-    # Not `stage || die`: set -e has no force inside a function whose result is asked for.
-    set +e
-    (set -e; "stage_$1") >"$log" 2>&1
-    code=$?
-    set -e
-    ((code == 0)) || {
-        tails "$log"
-        die "stage $1 failed; run again to resume, or 'lab/run clean' to start from nothing ($log)"
-    }
-    touch "$PARTIAL/.stage-$1"
+    unlock_building
 }
 
 stage_base() {
     rm -rf "$PARTIAL"
-    debootstrap --variant=minbase --cache-dir="$CACHE/debs" "$SUITE" "$PARTIAL" "$(debian_mirror)"
+    debootstrap --variant=minbase --cache-dir="$DEBS" "$SUITE" "$PARTIAL" "$(debian_mirror)"
 }
 
 stage_packages() {
+    backports_apt
+    in_partial apt-get -q -y install --no-install-recommends "${ROOT_PACKAGES[@]}"
+    in_partial apt-get -q -y install --no-install-recommends -t "$SUITE-backports" "${BACKPORTS_PACKAGES[@]}"
+    # The one reason for backports: without this device nothing here can work.
+    in_partial qemu-system-x86_64 -device help | grep "\"vfio-user-pci\"" >/dev/null
+}
+
+# apt of the root in $PARTIAL, ready to install from trixie and from its backports.
+backports_apt() {
     echo "deb $(debian_mirror) $SUITE-backports main" >"$PARTIAL/etc/apt/sources.list.d/backports.list"
     # No service may start in there, and no documentation is read there.
     printf '#!/bin/sh\nexit 101\n' >"$PARTIAL/usr/sbin/policy-rc.d"
@@ -53,10 +45,6 @@ stage_packages() {
     echo 'APT::Keep-Downloaded-Packages "true";' >"$PARTIAL/etc/apt/apt.conf.d/90keep"
     in_partial dpkg --configure -a
     in_partial apt-get -q update
-    in_partial apt-get -q -y install --no-install-recommends "${ROOT_PACKAGES[@]}"
-    in_partial apt-get -q -y install --no-install-recommends -t "$SUITE-backports" "${BACKPORTS_PACKAGES[@]}"
-    # The one reason for backports: without this device nothing here can work.
-    in_partial qemu-system-x86_64 -device help | grep "\"vfio-user-pci\"" >/dev/null
 }
 
 stage_kernel() {
@@ -69,10 +57,6 @@ stage_kernel() {
     ln "$PARTIAL/guest/boot/vmlinuz-${package#linux-image-}" "$PARTIAL/guest/vmlinuz"
     [[ -e $PARTIAL/guest/lib ]] || ln -s usr/lib "$PARTIAL/guest/lib"
     in_partial depmod -b /guest "${package#linux-image-}"
-}
-
-in_partial() {
-    chroot "$PARTIAL" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
 }
 
 # Roots of other recipes, once nobody has used them for two days (a second checkout may be at another recipe).

@@ -27,8 +27,11 @@ public sealed record VfioUserServerOptions
     /// </summary>
     public TimeSpan TransferTimeout { get; init; } = TimeSpan.FromSeconds(4);
 
-    /// <summary>How many DMA maps a client may have at once, 1 to 65535; ENOSPC beyond.</summary>
-    public int MaxDmaMaps { get; init; } = 65535;
+    /// <summary>
+    /// How many DMA maps a client may have at once, 1 to 1,048,576 (the default: some 100 MiB of this process's memory); ENOSPC beyond. The
+    /// client is told 65535 at most: QEMU refuses a server that says more, and maps more all the same for a guest that has an IOMMU.
+    /// </summary>
+    public int MaxDmaMaps { get; init; } = Wire.Limits.DmaMaps;
 
     /// <summary>Whether <see cref="VfioUserServer.RunAsync"/> ends when the first client that negotiated a version is gone.</summary>
     public bool EndAfterOneClient { get; init; }

@@ -23,7 +23,7 @@ internal static class ServerCapabilities
             json.WriteStartObject("capabilities");
             json.WriteNumber("max_msg_fds", Limits.MessageDescriptors);
             json.WriteNumber("max_data_xfer_size", Limits.DataTransfer);
-            json.WriteNumber("max_dma_maps", dmaMaps);
+            json.WriteNumber("max_dma_maps", Math.Min(dmaMaps, Limits.AnnouncedDmaMaps));
             json.WriteNumber("pgsizes", Limits.PageSize);
             if (client.WriteMultiple)
                 json.WriteBoolean("write_multiple", true);

@@ -19,8 +19,11 @@ internal static class Limits
     /// </summary>
     public const int MessageDescriptors = 16;
 
-    /// <summary>QEMU refuses a server that says more.</summary>
-    public const int DmaMaps = 65535;
+    /// <summary>QEMU refuses a server that says more, and does not count: behind a virtual IOMMU it maps what its guest maps.</summary>
+    public const int AnnouncedDmaMaps = 65535;
+
+    /// <summary>Maps that are taken: 4 GiB, page by page.</summary>
+    public const int DmaMaps = 1 << 20;
 
     public const uint PageSize = 4096;
 

@@ -19,7 +19,7 @@ public class ManyMapsTests
     public async Task All_the_maps_that_are_allowed_can_be_made_of_single_pages(bool isSealed)
     {
         const int FilePages = 1 << 20, Spread = 40503;
-        await using var server = await RunningServer.StartAsync();
+        await using var server = await RunningServer.StartAsync(new VfioUserServerOptions { MaxDmaMaps = Most });
         using var client = server.Connect();
         using var memory = isSealed ? TestFiles.SealedMemory(FilePages * (long)Page) : TestFiles.UnsealedMemory(FilePages * (long)Page);
         var descriptors = SettledDescriptors();

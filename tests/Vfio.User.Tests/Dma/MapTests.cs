@@ -169,6 +169,16 @@ public class MapTests
     }
 
     [Fact]
+    public async Task A_client_may_map_more_than_it_can_be_told()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var client = server.Connect();
+        for (ulong i = 0; i < 65_537; i++)
+            client.Succeed(2, TestClient.Map(i * 0x1000, 0x1000));
+        client.Succeed(3, TestClient.Unmap(0, 0, flags: 2));
+    }
+
+    [Fact]
     public async Task Unmap_echoes_and_takes_ranges_that_hold_nothing_or_several_maps_but_cuts_none()
     {
         await using var server = await RunningServer.StartAsync();

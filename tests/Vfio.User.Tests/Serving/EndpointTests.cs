@@ -165,7 +165,7 @@ public sealed class EndpointTests : IDisposable
     [Fact]
     public void Options_out_of_range_are_refused()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => new VfioUserServer(_device, new VfioUserServerOptions { MaxDmaMaps = 65536 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new VfioUserServer(_device, new VfioUserServerOptions { MaxDmaMaps = (1 << 20) + 1 }));
         Assert.Throws<ArgumentOutOfRangeException>(() => new VfioUserServer(_device, new VfioUserServerOptions { MaxDmaMaps = 0 }));
         Assert.Throws<ArgumentOutOfRangeException>(
             () => new VfioUserServer(_device, new VfioUserServerOptions { ReplyDeadline = TimeSpan.FromSeconds(-1) }));
