@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Vfio.Core.Config;
+using Vfio.Core.EventFds;
 using Vfio.Core.Features;
 using Vfio.Core.Interrupts;
 using Vfio.Core.Regions;
@@ -35,11 +36,15 @@ internal sealed class CoreSession
         Reset = new(function, builder.Map, power, notifier);
         Interrupts = new(function, builder.Map, _shadow, Config);
         Regions = new(function, builder.Map, Config, gate, () => MemoryEnabled);
-        Features = new(builder.Map, token);
+        LowPower = new(gate, power, Interrupts, dma.CancelTransfers);
+        Features = new(builder.Map, token, LowPower);
+        IoEventFds = new(Regions, gate, power, EventFdWatcher.Shared, logger);
+        gate.Passable = IoEventFds.Resume;
         var context = new TrapContext(function, builder.Map, _shadow, Config, gate, power, Reset, Interrupts, dma.CancelTransfers);
         header.Trap = new HeaderTrap(context, header);
         foreach (var (block, rule) in builder.Trapped)
             block.Trap = rule.Trap!(context, block);
+        function.OnUncorrectableError(Interrupts.ReportError);
     }
 
     public AccessGate Gate { get; }
@@ -55,6 +60,10 @@ internal sealed class CoreSession
     public InterruptController Interrupts { get; }
 
     public RegionTable Regions { get; }
+
+    public IoEventFds IoEventFds { get; }
+
+    public LowPower LowPower { get; }
 
     public CoreFeatures Features { get; }
 
@@ -85,10 +94,14 @@ internal sealed class CoreSession
     /// <summary>Ends all that the function does for this client, and leaves it as it was found.</summary>
     public async ValueTask CloseAsync(ResetCause cause)
     {
+        LowPower.Forget();
         Config.MergeHardware(Command, 2, CommandMaster, 0);
+        _function.OnUncorrectableError(null);
         Interrupts.Close();
+        IoEventFds.Close();
         await Gate.CloseAsync(Dma.CancelTransfers, CancellationToken.None).ConfigureAwait(false);
         Gate.IsOver = true;
+        LowPower.Forget();
         try
         {
             Power.Set(PowerControl.D0);
