@@ -99,8 +99,8 @@ internal sealed class AccessGate
     }
 
     /// <summary>
-    /// Leaves the gate after <see cref="EnterAlone"/> has returned true, with the function asleep: <paramref name="wake"/> is run by the next
-    /// that comes, shared or alone, before it is let in.
+    /// Leaves the gate after <see cref="EnterAlone"/> has returned true, with the function asleep: <paramref name="wake"/> is run by the
+    /// next that comes, shared or alone, before it is let in.
     /// </summary>
     public void ExitAsleep(Action wake)
     {

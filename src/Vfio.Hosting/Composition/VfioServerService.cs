@@ -8,14 +8,16 @@ namespace Vfio.Hosting;
 internal sealed record ServedFunction(string Function, VfioUserEndpoint Endpoint, DeviceOptions? Options);
 
 /// <summary>Serves one function from the application's start to its stop. The start fails if the function cannot be served.</summary>
-internal sealed class VfioServerService(IVfioHost host, ServedFunction what, IOptions<VfioHostOptions> options, TimeProvider time) : IHostedService
+internal sealed class VfioServerService(IVfioHost host, ServedFunction what, IOptions<VfioHostOptions> options, TimeProvider time)
+    : IHostedService
 {
     private ServedDevice? _served;
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await host.StartAsync(cancellationToken).ConfigureAwait(false);
-        _served = await host.ServeAsync(host.Find(what.Function).Address, what.Endpoint, what.Options, cancellationToken).ConfigureAwait(false);
+        var function = host.Find(what.Function).Address;
+        _served = await host.ServeAsync(function, what.Endpoint, what.Options, cancellationToken).ConfigureAwait(false);
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)

@@ -7,7 +7,12 @@ public sealed class ServedDevice : IAsyncDisposable
     private readonly Func<CancellationToken, Task> _untilClosed;
 
     internal ServedDevice(
-        VfioDevice device, string driver, string? degraded, Task completion, Func<CancellationToken, Task> untilClosed, Func<ValueTask> stop)
+        VfioDevice device,
+        string driver,
+        string? degraded,
+        Task completion,
+        Func<CancellationToken, Task> untilClosed,
+        Func<ValueTask> stop)
     {
         _untilClosed = untilClosed;
         Device = device;
@@ -30,8 +35,8 @@ public sealed class ServedDevice : IAsyncDisposable
     public Task Completion { get; }
 
     /// <summary>
-    /// Takes the function back with its client's consent: asks for it at once and every 10 seconds (the request index, VFIO's REQ), until the
-    /// client has closed the device, and then ends the serving.
+    /// Takes the function back with its client's consent: asks for it at once and every 10 seconds (the request index, VFIO's REQ), until
+    /// the client has closed the device, and then ends the serving.
     /// </summary>
     /// <param name="cancellationToken">Ends the asking, and the serving all the same: the client is disconnected.</param>
     public async ValueTask ReclaimAsync(CancellationToken cancellationToken)

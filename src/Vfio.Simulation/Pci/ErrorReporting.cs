@@ -37,9 +37,10 @@ internal sealed class ErrorReporting(ConfigSpace config, int express, int capabi
         lock (_reporting)
         {
             var fatal = (Controlling.Severity & bit) != 0;
-            Set(express + Capabilities.Express.DeviceStatus, fatal ? Capabilities.Express.FatalDetected : Capabilities.Express.NonFatalDetected);
+            var detected = fatal ? Capabilities.Express.FatalDetected : Capabilities.Express.NonFatalDetected;
             if (error == UncorrectableError.UnsupportedRequest)
-                Set(express + Capabilities.Express.DeviceStatus, Capabilities.Express.UnsupportedRequestDetected);
+                detected |= Capabilities.Express.UnsupportedRequestDetected;
+            Set(express + Capabilities.Express.DeviceStatus, detected);
             var masked = (Controlling.Mask & bit) != 0;
             if (!masked)
                 NoteFirst(error);

@@ -63,9 +63,9 @@ public sealed class SimulatedTopology : IFunctionSource, IAsyncDisposable
             : _models.Select(m => m.ControllerOf(controlled)).FirstOrDefault(c => c is not null);
 
     /// <summary>
-    /// Has a function detect an uncorrectable error, as hardware may at any time: its AER and status registers say so, and where neither the
-    /// mask nor the enables keep it back, it reports it (<see cref="IPciFunction.OnUncorrectableError"/>), and its client's error eventfd is
-    /// signalled. Nothing else happens to the function. For hosts that rehearse failures, and for tests.
+    /// Has a function detect an uncorrectable error, as hardware may at any time: its AER and status registers say so, and where neither
+    /// the mask nor the enables keep it back, it reports it (<see cref="IPciFunction.OnUncorrectableError"/>), and its client's error
+    /// eventfd is signalled. Nothing else happens to the function. For hosts that rehearse failures, and for tests.
     /// </summary>
     /// <param name="function">The function; of a VF, mask, severity and enables are its PF's.</param>
     /// <param name="error">The error.</param>

@@ -29,9 +29,10 @@ internal static class FeatureCommand
         var payload = reply.Payload(Math.Max((int)asked.ArgSize, FeatureStructure.Size + input.Length));
         payload.Clear();
 
-        // Some features name an eventfd by a number of the client's; the descriptor itself comes beside the data. It is lent to the device.
+        // Some features name an eventfd by a number of the client's; the descriptor itself comes beside the data. The device borrows it.
         using var eventFd = request.Descriptors.Count == 1 ? request.Descriptors.Take(0) : null;
-        var result = session.Device.Feature(parsed.Value with { EventFd = eventFd }, input, payload[FeatureStructure.Size..(int)asked.ArgSize]);
+        var wanted = parsed.Value with { EventFd = eventFd };
+        var result = session.Device.Feature(wanted, input, payload[FeatureStructure.Size..(int)asked.ArgSize]);
         if (!result.IsSuccess)
             return result;
         var length = result.Value;

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Microsoft.Win32.SafeHandles;
 using Vfio.Core.Tests.Interrupts;
 using Vfio.Core.Tests.Scripted;
@@ -21,25 +20,23 @@ public sealed class LowPowerTests : IDisposable
 
     public void Dispose() => _client.Dispose();
 
-    public static TheoryData<string> Requests => ["read", "write", "config", "virtual config", "map", "irq info", "set irqs", "region info", "info", "reset", "probe", "ioeventfd"];
-
     [Theory]
     [Trait("Trap", "35")]
-    [MemberData(nameof(Requests))]
+    [MemberData(nameof(LowPowerRequests.All), MemberType = typeof(LowPowerRequests))]
     public async Task It_sleeps_in_D3hot_until_anything_is_asked_of_it(string request)
     {
         var function = Function();
         await using var device = await OpenDevice.Open(function);
 
-        Assert.Equal(0, Enter(device));
+        Assert.Equal(0, LowPowerRequests.Enter(device));
         Assert.Equal(D3Hot, PowerState(function));
-        Ask(device, request);
+        LowPowerRequests.Ask(device, request);
         Assert.Equal(0u, PowerState(function));
         // It stays engaged, and awake.
-        Assert.Equal(-(int)Errno.EINVAL, Enter(device));
+        Assert.Equal(-(int)Errno.EINVAL, LowPowerRequests.Enter(device));
         Assert.Equal(0u, PowerState(function));
-        Assert.Equal(0, Exit(device));
-        Assert.Equal(0, Enter(device));
+        Assert.Equal(0, LowPowerRequests.Exit(device));
+        Assert.Equal(0, LowPowerRequests.Enter(device));
         Assert.Equal(D3Hot, PowerState(function));
     }
 
@@ -49,21 +46,21 @@ public sealed class LowPowerTests : IDisposable
     {
         var function = Function();
         await using var device = await OpenDevice.Open(function);
-        var given = Interrupts.Requests.Duplicate(_client);
+        var given = Requests.Duplicate(_client);
 
-        Assert.Equal(0, Enter(device, given));
+        Assert.Equal(0, LowPowerRequests.Enter(device, given));
         Assert.False(given.IsClosed);
         given.Dispose();
         Assert.Equal(0ul, EventFd.Consume(_client));
-        Assert.Equal(0, Read(device));
+        Assert.Equal(0, LowPowerRequests.Read(device));
         Assert.Equal(1ul, EventFd.Consume(_client));
-        Assert.Equal(0, Read(device));
+        Assert.Equal(0, LowPowerRequests.Read(device));
         Assert.Equal(0ul, EventFd.Consume(_client));
 
-        Assert.Equal(0, Enter(device, _client));
-        Assert.Equal(0, Exit(device));
+        Assert.Equal(0, LowPowerRequests.Enter(device, _client));
+        Assert.Equal(0, LowPowerRequests.Exit(device));
         Assert.Equal(1ul, EventFd.Consume(_client));
-        Assert.Equal(0, Exit(device));
+        Assert.Equal(0, LowPowerRequests.Exit(device));
         Assert.Equal(0ul, EventFd.Consume(_client));
     }
 
@@ -75,14 +72,15 @@ public sealed class LowPowerTests : IDisposable
         using var closed = EventFd.Create();
         closed.Dispose();
 
-        Assert.Equal(0, Enter(device));
-        Assert.Equal(-(int)Errno.EINVAL, Feature(device, FeatureId.LowPowerEntryWithWakeup, _client, [255, 255, 255, 255, 0, 0, 0, 0]));
-        Assert.Equal(-(int)Errno.EBADF, Feature(device, FeatureId.LowPowerEntryWithWakeup, null, new byte[8]));
-        Assert.Equal(-(int)Errno.EBADF, Enter(device, closed));
-        Assert.Equal(-(int)Errno.EINVAL, Enter(device, file));
-        Assert.Equal(-(int)Errno.EINVAL, Enter(device, _client));
-        Assert.Equal(0, Exit(device));
-        Assert.Equal(0, Enter(device, _client));
+        Assert.Equal(0, LowPowerRequests.Enter(device));
+        byte[] negative = [255, 255, 255, 255, 0, 0, 0, 0];
+        Assert.Equal(-(int)Errno.EINVAL, LowPowerRequests.Feature(device, FeatureId.LowPowerEntryWithWakeup, _client, negative));
+        Assert.Equal(-(int)Errno.EBADF, LowPowerRequests.Feature(device, FeatureId.LowPowerEntryWithWakeup, null, new byte[8]));
+        Assert.Equal(-(int)Errno.EBADF, LowPowerRequests.Enter(device, closed));
+        Assert.Equal(-(int)Errno.EINVAL, LowPowerRequests.Enter(device, file));
+        Assert.Equal(-(int)Errno.EINVAL, LowPowerRequests.Enter(device, _client));
+        Assert.Equal(0, LowPowerRequests.Exit(device));
+        Assert.Equal(0, LowPowerRequests.Enter(device, _client));
     }
 
     [Fact]
@@ -90,22 +88,22 @@ public sealed class LowPowerTests : IDisposable
     {
         var function = Function();
         await using var device = await OpenDevice.Open(function);
-        Assert.Equal(0, device.Trigger(IrqIndex.Intx, 0, Interrupts.Requests.Duplicate(_client)));
+        Assert.Equal(0, device.Trigger(IrqIndex.Intx, 0, Requests.Duplicate(_client)));
 
-        Assert.Equal(0, Enter(device));
+        Assert.Equal(0, LowPowerRequests.Enter(device));
         function.Lines.SetAsserted(true);
         Assert.Equal(0ul, EventFd.Consume(_client));
-        Assert.Equal(0, Read(device));
+        Assert.Equal(0, LowPowerRequests.Read(device));
         Assert.Equal(1ul, EventFd.Consume(_client));
 
         // What the client has masked itself stays masked.
         function.Lines.SetAsserted(false);
         Assert.Equal(0, device.None(IrqIndex.Intx, IrqSetFlags.ActionUnmask));
         Assert.Equal(0, device.None(IrqIndex.Intx, IrqSetFlags.ActionMask));
-        Assert.Equal(0, Exit(device));
-        Assert.Equal(0, Enter(device));
+        Assert.Equal(0, LowPowerRequests.Exit(device));
+        Assert.Equal(0, LowPowerRequests.Enter(device));
         function.Lines.SetAsserted(true);
-        Assert.Equal(0, Read(device));
+        Assert.Equal(0, LowPowerRequests.Read(device));
         Assert.Equal(0ul, EventFd.Consume(_client));
     }
 
@@ -116,9 +114,9 @@ public sealed class LowPowerTests : IDisposable
         await using var device = await OpenDevice.Open(function);
         function.Writes.Clear();
 
-        Assert.Equal(0, Enter(device, _client));
+        Assert.Equal(0, LowPowerRequests.Enter(device, _client));
         Assert.Empty(function.Writes);
-        Assert.Equal(0, Read(device));
+        Assert.Equal(0, LowPowerRequests.Read(device));
         Assert.Equal(1ul, EventFd.Consume(_client));
         Assert.Empty(function.Writes);
     }
@@ -130,14 +128,14 @@ public sealed class LowPowerTests : IDisposable
         var function = Function();
         await using var device = await OpenDevice.Open(function);
 
-        Assert.Equal(0, Enter(device, _client));
+        Assert.Equal(0, LowPowerRequests.Enter(device, _client));
         Assert.Equal(0u, PowerState(function));
-        Assert.Equal(0, Read(device));
+        Assert.Equal(0, LowPowerRequests.Read(device));
         Assert.Equal(0ul, EventFd.Consume(_client));
-        Assert.Equal(-(int)Errno.EINVAL, Enter(device));
+        Assert.Equal(-(int)Errno.EINVAL, LowPowerRequests.Enter(device));
         function.WriteConfig(at + 8, 2, 0);
-        Assert.Equal(0, Exit(device));
-        Assert.Equal(0, Enter(device));
+        Assert.Equal(0, LowPowerRequests.Exit(device));
+        Assert.Equal(0, LowPowerRequests.Enter(device));
         Assert.Equal(D3Hot, PowerState(function));
     }
 
@@ -153,12 +151,12 @@ public sealed class LowPowerTests : IDisposable
         LoseStateInD3Hot(function, CacheLine);
 
         device.WriteConfig(_pm, 2, D3Hot);
-        Assert.Equal(0, Enter(device));
+        Assert.Equal(0, LowPowerRequests.Enter(device));
         Assert.Equal(["prepare PowerState", "done PowerState"], device.Hooks);
         Assert.Equal(0x10u, device.ReadConfig(CacheLine, 1));
         Assert.Equal(["prepare PowerState", "done PowerState", "prepare PowerState", "done PowerState"], device.Hooks);
         Assert.Equal(0u, device.ReadConfig(_pm, 2) & D3Hot);
-        Assert.Equal(0, Read(device));
+        Assert.Equal(0, LowPowerRequests.Read(device));
     }
 
     [Fact]
@@ -173,7 +171,7 @@ public sealed class LowPowerTests : IDisposable
             return ValueTask.FromResult(VfioResult.Success);
         };
 
-        Assert.Equal(0, Enter(device, _client));
+        Assert.Equal(0, LowPowerRequests.Enter(device, _client));
         Assert.True((await device.ResetAsync(ResetCause.DeviceReset, TestContext.Current.CancellationToken)).IsSuccess);
         Assert.Equal(["prepare PowerState", "done PowerState", "prepare DeviceReset", "done DeviceReset"], device.Hooks);
         Assert.Equal(1ul, EventFd.Consume(_client));
@@ -184,14 +182,14 @@ public sealed class LowPowerTests : IDisposable
     {
         var function = Function();
         var device = await OpenDevice.Open(function);
-        Assert.Equal(0, Enter(device, _client));
+        Assert.Equal(0, LowPowerRequests.Enter(device, _client));
         Assert.Equal(D3Hot, PowerState(function));
 
         await device.CloseAsync(ResetCause.ClientLost);
         Assert.Equal(0u, PowerState(function));
         Assert.Equal(0ul, EventFd.Consume(_client));
         await using var again = await OpenDevice.Open(function);
-        Assert.Equal(0, Enter(again));
+        Assert.Equal(0, LowPowerRequests.Enter(again));
     }
 
     [Fact]
@@ -204,12 +202,12 @@ public sealed class LowPowerTests : IDisposable
         await using var device = await OpenDevice.Open(function);
         Assert.True(device.SetIoEventFd(0, 0, 4, 1, _client).IsSuccess);
 
-        Assert.Equal(0, Enter(device));
+        Assert.Equal(0, LowPowerRequests.Enter(device));
         EventFd.Signal(_client);
         while (EventFd.Consume(_client) != 0)
             EventFd.Signal(_client);
         Assert.Equal(D3Hot, PowerState(function));
-        Assert.Equal(0, Read(device));
+        Assert.Equal(0, LowPowerRequests.Read(device));
         Assert.Equal(1, written.CurrentCount);
         EventFd.Signal(_client);
         Assert.True(await written.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
@@ -222,10 +220,10 @@ public sealed class LowPowerTests : IDisposable
         await using var device = await OpenDevice.Open(Function());
         device.OnDone = cause => throw new InvalidOperationException("scripted");
 
-        Assert.Equal(0, Enter(device));
-        Assert.Throws<InvalidOperationException>(() => Read(device));
+        Assert.Equal(0, LowPowerRequests.Enter(device));
+        Assert.Throws<InvalidOperationException>(() => LowPowerRequests.Read(device));
         device.OnDone = null;
-        Assert.Equal(0, Read(device));
+        Assert.Equal(0, LowPowerRequests.Read(device));
     }
 
     [Fact]
@@ -243,14 +241,14 @@ public sealed class LowPowerTests : IDisposable
         var readers = Enumerable.Range(0, 3).Select(_ => Task.Run(() =>
         {
             while (!done.IsCancellationRequested)
-                Assert.Equal(0, Read(device));
+                Assert.Equal(0, LowPowerRequests.Read(device));
         }, cancellation)).ToArray();
 
         for (var i = 0; i < 300; i++)
         {
-            if (Enter(device, _client) == 0)
+            if (LowPowerRequests.Enter(device, _client) == 0)
                 entered++;
-            Exit(device);
+            LowPowerRequests.Exit(device);
         }
 
         await done.CancelAsync();
@@ -275,75 +273,5 @@ public sealed class LowPowerTests : IDisposable
                 function.ConfigBytes[register] = 0;
             before = value & D3Hot;
         };
-    }
-
-    private static void Ask(OpenDevice device, string request)
-    {
-        Span<byte> bytes = stackalloc byte[4];
-        switch (request)
-        {
-            case "read":
-                Assert.Equal(4, device.Read(0, 0, bytes).Value);
-                break;
-            case "write":
-                Assert.Equal(4, device.Write(0, 0, bytes).Value);
-                break;
-            case "config":
-                device.ReadConfig(8);
-                break;
-            case "virtual config":
-                device.ReadConfig(0);
-                break;
-            case "map":
-                device.Map(0);
-                break;
-            case "irq info":
-                device.GetIrqInfo(0);
-                break;
-            case "set irqs":
-                device.Disable(IrqIndex.Msix);
-                break;
-            case "region info":
-                device.GetRegionInfo(0);
-                break;
-            case "info":
-                _ = device.Info;
-                break;
-            case "reset":
-                device.ResetAsync(ResetCause.DeviceReset, CancellationToken.None).AsTask().GetAwaiter().GetResult();
-                break;
-            case "probe":
-                device.Feature(new(FeatureId.LowPowerExit, FeatureOperation.Probe | FeatureOperation.Set), [], []);
-                break;
-            case "ioeventfd":
-                device.SetIoEventFd(0, 0, 4, 0, null);
-                break;
-            default:
-                throw new ArgumentOutOfRangeException(nameof(request));
-        }
-    }
-
-    private static int Read(OpenDevice device)
-    {
-        Span<byte> bytes = stackalloc byte[4];
-        var result = device.Read(0, 0, bytes);
-        return result.IsSuccess ? 0 : -(int)result.Error;
-    }
-
-    private static int Enter(OpenDevice device) => Feature(device, FeatureId.LowPowerEntry, null, []);
-
-    private static int Enter(OpenDevice device, SafeFileHandle eventFd)
-    {
-        var data = new byte[8];
-        BinaryPrimitives.WriteInt32LittleEndian(data, 42);
-        return Feature(device, FeatureId.LowPowerEntryWithWakeup, eventFd, data);
-    }
-
-    private static int Exit(OpenDevice device) => Feature(device, FeatureId.LowPowerExit, null, []);
-
-    private static int Feature(OpenDevice device, int id, SafeFileHandle? eventFd, byte[] data)
-    {
-        var result = device.Feature(new(id, FeatureOperation.Set) { EventFd = eventFd }, data, []);
-        return result.IsSuccess ? result.Value : -(int)result.Error;
     }
 }

@@ -106,7 +106,7 @@ public sealed class ReclaimTests : IDisposable
         await client.ConnectAsync(new UnixDomainSocketEndPoint(Endpoint.ToString()), TestContext.Current.CancellationToken);
         await client.SendAsync(HostTests.Message(1, [0, 0, 0, 0]), TestContext.Current.CancellationToken);
         await client.ReceiveAsync(new byte[4096], TestContext.Current.CancellationToken);
-        await client.SendAsync(HostTests.Message(4, [16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), TestContext.Current.CancellationToken);
+        await client.SendAsync(HostTests.Message(4, [16, .. new byte[15]]), TestContext.Current.CancellationToken);
         Assert.NotEqual(0, await client.ReceiveAsync(new byte[4096], TestContext.Current.CancellationToken));
         return client;
     }
