@@ -5,6 +5,7 @@ using Vfio.Core.Features;
 using Vfio.Core.Interrupts;
 using Vfio.Core.Regions;
 using Vfio.Core.Reset;
+using Vfio.Core.Sets;
 using static Vfio.Core.Config.HeaderRegisters;
 
 namespace Vfio.Core;
@@ -19,28 +20,43 @@ internal sealed class CoreSession
     private readonly IPciFunction _function;
     private readonly ShadowConfig _shadow;
     private readonly ConfigSnapshot _pristine;
+    private readonly VfTokenUse _token;
 
     public CoreSession(
-        IPciFunction function, ILogger logger, AccessGate gate, ResetNotifier notifier, PowerControl power, IDmaSpace dma, bool resets, VfToken token)
+        IPciFunction function,
+        ILogger logger,
+        VfioPciCoreOptions options,
+        SetMember member,
+        AccessGate gate,
+        ResetNotifier notifier,
+        PowerControl power,
+        ConfigSnapshot pristine,
+        IDmaSpace dma,
+        bool resets,
+        VfTokenUse token)
     {
         _function = function;
+        _pristine = pristine;
+        _token = token;
+        Member = member;
+        DeviceId = options.Sets.NextDeviceId();
+        HotReset = function.HotResetDomain is { } domain ? new(options.Sets, domain, logger) : null;
         Gate = gate;
         Power = power;
         Dma = dma;
         ResetWorks = resets;
-        var builder = new ConfigMapBuilder(function, logger);
+        var builder = new ConfigMapBuilder(function, logger, options.HideIntx);
         var header = builder.Build();
         _shadow = builder.Shadow;
-        _pristine = ConfigSnapshot.Take(function, builder.Map.Saved);
         Config = new(function, builder.Map, _shadow, gate);
         Reset = new(function, builder.Map, power, notifier);
-        Interrupts = new(function, builder.Map, _shadow, Config);
+        Interrupts = new(function, builder.Map, _shadow, Config, options.HideIntx);
         Regions = new(function, builder.Map, Config, gate, () => MemoryEnabled);
         LowPower = new(gate, power, Interrupts, dma.CancelTransfers);
-        Features = new(builder.Map, token, LowPower);
+        Features = new(token.Own, LowPower);
         IoEventFds = new(Regions, gate, power, EventFdWatcher.Shared, logger);
         gate.Passable = IoEventFds.Resume;
-        var context = new TrapContext(function, builder.Map, _shadow, Config, gate, power, Reset, Interrupts, dma.CancelTransfers);
+        var context = new TrapContext(function, builder.Map, _shadow, Config, gate, power, Reset, Interrupts, dma.CancelTransfers, options.HideIntx);
         header.Trap = new HeaderTrap(context, header);
         foreach (var (block, rule) in builder.Trapped)
             block.Trap = rule.Trap!(context, block);
@@ -66,6 +82,15 @@ internal sealed class CoreSession
     public LowPower LowPower { get; }
 
     public CoreFeatures Features { get; }
+
+    /// <summary>What it is among the functions of its process.</summary>
+    public SetMember Member { get; }
+
+    /// <summary>Its number to whoever owns it, above 0.</summary>
+    public int DeviceId { get; }
+
+    /// <summary>Resets its slot or bus; null where there is none.</summary>
+    public HotReset? HotReset { get; }
 
     /// <summary>Whether the reset at open succeeded.</summary>
     public bool ResetWorks { get; }
@@ -95,6 +120,33 @@ internal sealed class CoreSession
     public async ValueTask CloseAsync(ResetCause cause)
     {
         LowPower.Forget();
+        _token.End();
+        try
+        {
+            await WakeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            await QuiesceAsync(cause).ConfigureAwait(false);
+        }
+    }
+
+    // First of all: a function that loses its state asleep gets it back when it wakes, bus mastering included.
+    private async ValueTask WakeAsync()
+    {
+        await Gate.CloseAsync(Dma.CancelTransfers, CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            Power.Set(PowerControl.D0);
+        }
+        finally
+        {
+            Gate.Open();
+        }
+    }
+
+    private async ValueTask QuiesceAsync(ResetCause cause)
+    {
         Config.MergeHardware(Command, 2, CommandMaster, 0);
         _function.OnUncorrectableError(null);
         Interrupts.Close();
@@ -102,12 +154,14 @@ internal sealed class CoreSession
         await Gate.CloseAsync(Dma.CancelTransfers, CancellationToken.None).ConfigureAwait(false);
         Gate.IsOver = true;
         LowPower.Forget();
+        Member.NeedsReset = true;
         try
         {
-            Power.Set(PowerControl.D0);
             _pristine.Restore(_function);
-            if (ResetWorks)
-                await Reset.RunAsync(cause, CancellationToken.None).ConfigureAwait(false);
+            if (ResetWorks && (await Reset.RunAsync(cause, CancellationToken.None).ConfigureAwait(false)).IsSuccess)
+                Member.NeedsReset = false;
+            if (HotReset is not null)
+                await HotReset.RunAtCloseAsync(this, cause).ConfigureAwait(false);
         }
         finally
         {

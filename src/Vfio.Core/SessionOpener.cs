@@ -1,17 +1,20 @@
 using Microsoft.Extensions.Logging;
 using Vfio.Core.Config;
-using Vfio.Core.Features;
 using Vfio.Core.Reset;
+using Vfio.Core.Sets;
 using static Vfio.Core.Config.HeaderRegisters;
 
 namespace Vfio.Core;
 
 /// <summary>Brings a function up for a client: the kernel's <c>vfio_pci_core_enable</c>, in its order.</summary>
-internal sealed class SessionOpener(IPciFunction function, ILogger logger, VfToken token)
+internal sealed class SessionOpener(IPciFunction function, ILogger logger, VfioPciCoreOptions options, SetMember member)
 {
     /// <summary>Opens.</summary>
-    /// <returns>ENODEV: nothing answers. EINVAL: not a type 0 header. EAGAIN: the reset was refused for now.</returns>
-    public async ValueTask<VfioResult<CoreSession>> OpenAsync(IDmaSpace dma, IPciResetHooks hooks, CancellationToken cancellationToken)
+    /// <returns>
+    /// ENODEV: nothing answers. EINVAL: not a type 0 header, or a VF token that is of no use. EACCES: the VF token is missing or wrong.
+    /// EAGAIN: the reset was refused for now.
+    /// </returns>
+    public async ValueTask<VfioResult<CoreSession>> OpenAsync(VfioOpenContext context, IPciResetHooks hooks, CancellationToken cancellationToken)
     {
         const int RevisionAndClass = 8;
         if (function.ReadConfig(RevisionAndClass, 4) == uint.MaxValue)
@@ -20,23 +23,46 @@ internal sealed class SessionOpener(IPciFunction function, ILogger logger, VfTok
             return Errno.EINVAL;
         var map = new ConfigMapBuilder(function, logger);
         map.Build();
+        var token = VfTokenUse.Begin(
+            options.Sets, function, map.Map.Extended(CapabilityRegisters.SrIov.Id) != 0, context.VfToken, logger);
+        if (!token.IsSuccess)
+            return token.Error;
+        CoreSession? session = null;
+        try
+        {
+            var opened = await OpenAsync(context.Dma, hooks, map.Map, token.Value!, cancellationToken).ConfigureAwait(false);
+            session = opened.IsSuccess ? opened.Value : null;
+            return opened;
+        }
+        finally
+        {
+            if (session is null)
+                token.Value!.End();
+        }
+    }
+
+    private async ValueTask<VfioResult<CoreSession>> OpenAsync(
+        IDmaSpace dma, IPciResetHooks hooks, ConfigMap map, VfTokenUse token, CancellationToken cancellationToken)
+    {
         var gate = new AccessGate();
         var notifier = new ResetNotifier(gate, hooks);
-        var power = new PowerControl(function, map.Map, notifier);
+        var power = new PowerControl(function, map, notifier);
         await gate.CloseAsync(dma.CancelTransfers, cancellationToken).ConfigureAwait(false);
         try
         {
             power.Set(PowerControl.D0);
             // Decoding on for the BARs that are there, and no bus mastering before the client asks for it.
             function.WriteConfig(Command, 2, (function.ReadConfig(Command, 2) & ~CommandMaster) | Decoding());
-            var reset = await new FunctionReset(function, map.Map, power, notifier).RunAsync(ResetCause.Open, cancellationToken).ConfigureAwait(false);
+            var reset = await new FunctionReset(function, map, power, notifier).RunAsync(ResetCause.Open, cancellationToken).ConfigureAwait(false);
             if (reset.Error == Errno.EAGAIN)
                 return Errno.EAGAIN;
             if (!reset.IsSuccess && logger.IsEnabled(LogLevel.Information))
                 logger.LogInformation("{Function}: no reset at open: {Error}", function.Address, reset.Error);
-            ClearIntxDisable();
+            var pristine = ConfigSnapshot.Take(function, map.Saved);
+            SetIntxDisable(options.HideIntx);
             // Memory last: an open that fails leaves the function without any.
-            var session = new CoreSession(function, logger, gate, notifier, power, dma, reset.IsSuccess, token);
+            var session = new CoreSession(
+                function, logger, options, member, gate, notifier, power, pristine, dma, reset.IsSuccess, token);
             function.ConnectDma(dma);
             return session;
         }
@@ -54,10 +80,10 @@ internal sealed class SessionOpener(IPciFunction function, ILogger logger, VfTok
         return decoding;
     }
 
-    private void ClearIntxDisable()
+    private void SetIntxDisable(bool disabled)
     {
         var command = function.ReadConfig(Command, 2);
-        if ((command & CommandIntxDisable) != 0)
-            function.WriteConfig(Command, 2, command & ~CommandIntxDisable);
+        if ((command & CommandIntxDisable) != 0 != disabled)
+            function.WriteConfig(Command, 2, command ^ CommandIntxDisable);
     }
 }

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Win32.SafeHandles;
-using Vfio.Core.Features;
+using Vfio.Core.Sets;
 
 namespace Vfio.Core;
 
@@ -16,7 +16,7 @@ public sealed class VfioPciCore : IVfioPciCore
 {
     private readonly ILogger _logger;
     private readonly VfioPciCoreOptions _options;
-    private readonly VfToken _token = new();
+    private readonly SetMember _member;
     private volatile CoreSession? _session;
     private int _inUse;
 
@@ -38,6 +38,7 @@ public sealed class VfioPciCore : IVfioPciCore
         Function = function;
         _logger = logger ?? NullLogger.Instance;
         _options = options ?? new();
+        _member = _options.Sets.Join(function);
     }
 
     /// <inheritdoc/>
@@ -54,12 +55,6 @@ public sealed class VfioPciCore : IVfioPciCore
         }
     }
 
-    /// <summary>
-    /// The token that a client of this PF set (VFIO_DEVICE_FEATURE_PCI_VF_TOKEN); null if none did. It outlives the client. The core of a
-    /// VF does not know it: whoever opens VFs for others compares.
-    /// </summary>
-    public Guid? VfToken => _token.Value;
-
     /// <inheritdoc/>
     public bool MemoryEnabled => _session is { MemoryEnabled: true };
 
@@ -73,9 +68,21 @@ public sealed class VfioPciCore : IVfioPciCore
             return Errno.EBUSY;
         try
         {
-            var opened = await new SessionOpener(Function, _logger, _token).OpenAsync(context.Dma, hooks, cancellationToken).ConfigureAwait(false);
-            _session = opened.IsSuccess ? opened.Value : null;
-            return opened;
+            await _member.Turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                // Another core over the same function may have it open.
+                if (_member.Session is not null)
+                    return Errno.EBUSY;
+                var opener = new SessionOpener(Function, _logger, _options, _member);
+                var opened = await opener.OpenAsync(context, hooks, cancellationToken).ConfigureAwait(false);
+                _session = _member.Session = opened.IsSuccess ? opened.Value : null;
+                return opened;
+            }
+            finally
+            {
+                _member.Turn.Release();
+            }
         }
         finally
         {
@@ -92,7 +99,16 @@ public sealed class VfioPciCore : IVfioPciCore
             return;
         try
         {
-            await session.CloseAsync(cause).ConfigureAwait(false);
+            await _member.Turn.WaitAsync().ConfigureAwait(false);
+            try
+            {
+                await session.CloseAsync(cause).ConfigureAwait(false);
+            }
+            finally
+            {
+                _member.Session = null;
+                _member.Turn.Release();
+            }
         }
         finally
         {
@@ -135,11 +151,16 @@ public sealed class VfioPciCore : IVfioPciCore
         => Awake is { } session ? session.IoEventFds.Set(new(region, offset, width, data), eventFd) : Errno.EINVAL;
 
     /// <inheritdoc/>
-    public VfioResult<HotResetInfo> GetHotResetInfo() => _session is null ? Errno.EINVAL : Errno.ENOTTY;
+    public VfioResult<HotResetInfo> GetHotResetInfo()
+        => Awake is not { } session ? Errno.EINVAL : session.HotReset is { } reset ? reset.Info(session) : Errno.ENODEV;
 
     /// <inheritdoc/>
     public ValueTask<VfioResult> HotResetAsync(CancellationToken cancellationToken)
-        => ValueTask.FromResult<VfioResult>(_session is null ? Errno.EINVAL : Errno.ENOTTY);
+    {
+        if (Awake is not { } session)
+            return ValueTask.FromResult<VfioResult>(Errno.EINVAL);
+        return session.HotReset is { } reset ? reset.RunAsync(session, cancellationToken) : ValueTask.FromResult<VfioResult>(Errno.ENODEV);
+    }
 
     /// <inheritdoc/>
     public VfioResult<int> Feature(in FeatureRequest request, ReadOnlySpan<byte> input, Span<byte> output)

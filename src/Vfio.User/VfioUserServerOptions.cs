@@ -3,7 +3,7 @@ namespace Vfio.User;
 /// <summary>
 /// How a <see cref="VfioUserServer"/> serves. The defaults suit the known clients; what they need of a server was observed on each of them.
 /// </summary>
-public sealed class VfioUserServerOptions
+public sealed record VfioUserServerOptions
 {
     /// <summary>
     /// A word for people: it names the serving thread (<c>vfio-user:NAME</c>) and stands in every log line. The endpoint by default.
@@ -32,6 +32,12 @@ public sealed class VfioUserServerOptions
 
     /// <summary>Whether <see cref="VfioUserServer.RunAsync"/> ends when the first client that negotiated a version is gone.</summary>
     public bool EndAfterOneClient { get; init; }
+
+    /// <summary>
+    /// The VF token that the device is opened with for every client, because the protocol has no way for a client to bring its own; null for
+    /// none.
+    /// </summary>
+    public Guid? VfToken { get; init; }
 
     /// <summary>The clock of the time-outs above.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;

@@ -96,6 +96,38 @@ public sealed partial class ServeTests : IDisposable
     }
 
     [Fact]
+    [Trait("Trap", "50")]
+    public async Task A_PF_and_its_VF_are_served_with_one_token_whoever_comes_first()
+    {
+        var tool = Start([
+            "serve", "00.1", "--socket-path", Socket("vf"), "--serve", $"00.0={Socket("pf")}", "--vf-token", "52ac9bff-3a88-4fbd-901a-0d767c3b6c97",
+        ]);
+        Assert.Equal($"serving 0000:01:00.0 on {Socket("pf")}", await ReadLineAsync(tool));
+        Assert.Equal($"serving 0000:01:00.1 on {Socket("vf")}", await ReadLineAsync(tool));
+        foreach (var path in new[] { Socket("vf"), Socket("pf") })
+        {
+            using var client = VfioUserClient.Connect(path, out _);
+            Assert.Equal((9u, 5u), client.GetInfo());
+        }
+
+        Assert.Equal(0, kill(tool.Id, Sigterm));
+        await tool.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Assert.Equal(0, tool.ExitCode);
+    }
+
+    [Theory]
+    [InlineData("52ac9bff-3a88-4fbd-901a-0d767c3b6c97", "--vf-token is of no use to 0000:01:00.1")]
+    [InlineData("mine", "mine")]
+    public async Task A_token_that_is_of_no_use_or_none_is_an_argument_that_is_wrong(string token, string reason)
+    {
+        var result = await Cli.RunAsync("serve", "00.1", "--socket-path", Socket("a"), "--vf-token", token);
+        Assert.Equal(2, result.Code);
+        Assert.Empty(result.Out);
+        Assert.Contains(reason, result.Error, StringComparison.Ordinal);
+        Assert.Empty(_directory.GetFiles());
+    }
+
+    [Fact]
     public async Task A_function_is_served_once()
     {
         var result = await Cli.RunAsync("serve", "00.1", "--socket-path", Socket("a"), "--serve", $"00.1={Socket("b")}");

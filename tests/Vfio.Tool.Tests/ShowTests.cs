@@ -26,6 +26,9 @@ public sealed class ShowTests
             shown.GetProperty("irqs").EnumerateArray(),
             i => i.GetProperty("name").GetString() == "Msix" && i.GetProperty("count").GetInt32() > 1);
         Assert.Contains(shown.GetProperty("description").EnumerateArray(), d => d.GetProperty("key").GetString() == "secondary controller");
+        Assert.Equal(
+            ["0000:01:00.0", "0000:01:00.1", "0000:01:00.2", "0000:01:00.3", "0000:01:00.4"],
+            shown.GetProperty("hotReset").EnumerateArray().Select(f => f.GetString()));
         Assert.Equal(2 * 4096, shown.GetProperty("hex").GetString()!.Length);
         Assert.StartsWith(vendor![4..6] + vendor[2..4], shown.GetProperty("hex").GetString(), StringComparison.Ordinal);
     }
@@ -37,6 +40,7 @@ public sealed class ShowTests
         Assert.Contains("\tControl: 0x0002 I/O- Mem+ BusMaster-", text, StringComparison.Ordinal);
         Assert.Contains("FLReset+", text, StringComparison.Ordinal);
         Assert.Contains("\tRegion 0: BAR 0 at 0x0 (Memory, 64-bit, non-prefetchable)", text, StringComparison.Ordinal);
+        Assert.Contains("\tHot reset: 0000:01:00.0 0000:01:00.1 ", text, StringComparison.Ordinal);
         Assert.Contains("\n00: 34 12", text, StringComparison.Ordinal);
         Assert.Contains("\nff0: ", text, StringComparison.Ordinal);
     }

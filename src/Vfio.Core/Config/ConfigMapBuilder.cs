@@ -13,12 +13,14 @@ internal sealed class ConfigMapBuilder
     private const int MaxStandard = 48;
     private readonly IPciFunction _function;
     private readonly ILogger _logger;
+    private readonly bool _hideIntx;
     private readonly ConfigMap _map;
     private readonly ShadowConfig _shadow;
     private readonly List<(ConfigBlock Block, CapabilityRule Rule)> _trapped = [];
 
-    public ConfigMapBuilder(IPciFunction function, ILogger logger)
+    public ConfigMapBuilder(IPciFunction function, ILogger logger, bool hideIntx = false)
     {
+        _hideIntx = hideIntx;
         _function = function;
         _logger = logger;
         _map = new(function.ConfigSize);
@@ -38,7 +40,7 @@ internal sealed class ConfigMapBuilder
         _map.Add(header);
         Fill(0, HeaderRegisters.Size);
         FixVirtualFunction();
-        if (_function.Interrupts.Count(IrqIndex.Intx) == 0)
+        if (_hideIntx || _function.Interrupts.Count(IrqIndex.Intx) == 0)
             _shadow.Write(InterruptPin, 1, 0);
         AddStandard();
         if (HasExtended())

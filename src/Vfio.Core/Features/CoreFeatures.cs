@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
-using Vfio.Core.Config;
 using Vfio.Core.Interrupts;
 using Vfio.Core.Reset;
+using Vfio.Core.Sets;
 using Vfio.Native;
 
 namespace Vfio.Core.Features;
@@ -10,17 +10,16 @@ namespace Vfio.Core.Features;
 /// The VFIO_DEVICE_FEATUREs that the core itself answers. Absence comes before every other check: ENOTTY. Migration and DMA logging are a
 /// variant's, and are not answered here. Source: the kernel's <c>vfio_pci_core_ioctl_feature</c>.
 /// </summary>
-internal sealed class CoreFeatures(ConfigMap map, VfToken token, LowPower lowPower)
+internal sealed class CoreFeatures(VfToken? token, LowPower lowPower)
 {
     private const int WakeUpSize = 8, TokenSize = 16;
-    private readonly bool _isPhysicalFunction = map.Extended(CapabilityRegisters.SrIov.Id) != 0;
 
     public VfioResult<int> Answer(in FeatureRequest request, ReadOnlySpan<byte> input) => request.Id switch
     {
         FeatureId.LowPowerEntry => Enter(request, input.Length),
         FeatureId.LowPowerEntryWithWakeup => EnterWithWakeUp(request, input),
         FeatureId.LowPowerExit => Exit(request, input.Length),
-        FeatureId.VfToken when _isPhysicalFunction => Token(request, input),
+        FeatureId.VfToken when token is not null => Token(token, request, input),
         _ => Errno.ENOTTY,
     };
 
@@ -55,11 +54,11 @@ internal sealed class CoreFeatures(ConfigMap map, VfToken token, LowPower lowPow
         return new VfioResult<int>(check.Error);
     }
 
-    private VfioResult<int> Token(in FeatureRequest request, ReadOnlySpan<byte> input)
+    private static VfioResult<int> Token(VfToken token, in FeatureRequest request, ReadOnlySpan<byte> input)
     {
         var check = request.Check(FeatureOperation.Set, input.Length, TokenSize);
         if (check is { IsSuccess: true, Value: true })
-            token.Value = new Guid(input[..TokenSize], bigEndian: true);
+            token.Set(new Guid(input[..TokenSize], bigEndian: true));
         return new VfioResult<int>(check.Error);
     }
 }

@@ -24,11 +24,12 @@ internal sealed class InterruptController
     private readonly NotificationLine _request;
     private readonly Action<bool> _writeIntxDisable;
     private readonly bool _isExpress;
+    private readonly bool _hideIntx;
     private volatile int _active = -1;
     private volatile int _msiQueueMax;
     private bool _closed;
 
-    public InterruptController(IPciFunction function, ConfigMap map, ShadowConfig shadow, VirtualConfig config)
+    public InterruptController(IPciFunction function, ConfigMap map, ShadowConfig shadow, VirtualConfig config, bool hideIntx)
     {
         _lines = function.Interrupts;
         _shadow = shadow;
@@ -37,7 +38,9 @@ internal sealed class InterruptController
         _messages = new(_lines, _held);
         _error = new(_held);
         _request = new(_held);
-        _writeIntxDisable = disabled => config.MergeHardware(Command, 2, CommandIntxDisable, disabled ? CommandIntxDisable : 0);
+        _hideIntx = hideIntx;
+        // What is hidden stays disabled in the hardware, whatever the guest's own bit is.
+        _writeIntxDisable = disabled => config.MergeHardware(Command, 2, CommandIntxDisable, disabled || hideIntx ? CommandIntxDisable : 0);
         _isExpress = map.Standard(CapabilityRegisters.Express.Id) != 0;
     }
 
@@ -273,6 +276,9 @@ internal sealed class InterruptController
             case { } index:
                 _control.Disable(index);
                 _messages.Disable();
+                // Whoever turns messages off may turn the pin on again.
+                if (_hideIntx)
+                    _writeIntxDisable(true);
                 break;
         }
 

@@ -4,7 +4,11 @@ namespace Vfio.Core;
 /// The driver of functions that no variant knows: what the core does, and nothing else. Its one entry has seven wildcards and is
 /// override-only, like the kernel's <c>vfio-pci</c>, so that it comes after every variant. Thread-safe.
 /// </summary>
-public sealed class GenericDriver : VariantDriver
+/// <param name="denylist">
+/// Functions that it refuses, because known errata of theirs let an untrusted user harm the host; a variant that knows better may still
+/// take them. Null for none.
+/// </param>
+public sealed class GenericDriver(IReadOnlyList<PciIdMatch>? denylist = null) : VariantDriver
 {
     /// <inheritdoc/>
     public override string Name => "vfio-pci";
@@ -14,5 +18,10 @@ public sealed class GenericDriver : VariantDriver
 
     /// <inheritdoc/>
     public override ValueTask<ProbeResult> ProbeAsync(ProbeContext context, CancellationToken cancellationToken)
-        => ValueTask.FromResult(ProbeResult.Bound(new VfioPciDevice(context.Core)));
+    {
+        var id = context.Core.Function.Id;
+        return ValueTask.FromResult(denylist is not null && denylist.Any(entry => entry.Matches(id))
+            ? ProbeResult.Refused($"{id.Vendor:x4}:{id.Device:x4} is on the denylist of functions whose errata an untrusted user could exploit")
+            : ProbeResult.Bound(new VfioPciDevice(context.Core)));
+    }
 }

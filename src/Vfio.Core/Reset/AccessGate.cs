@@ -144,7 +144,19 @@ internal sealed class AccessGate
         }
     }
 
-    /// <summary>Ends <see cref="CloseAsync"/>.</summary>
+    /// <summary>As <see cref="CloseAsync"/>, where nobody is in and nobody wants to be alone. Never waits.</summary>
+    /// <returns>Whether it is closed now.</returns>
+    public bool TryClose()
+    {
+        if (!_turn.Wait(0))
+            return false;
+        if (Interlocked.CompareExchange(ref _state, Alone, 0) == 0)
+            return true;
+        _turn.Release();
+        return false;
+    }
+
+    /// <summary>Ends <see cref="CloseAsync"/> and <see cref="TryClose"/>.</summary>
     public void Open()
     {
         lock (_changed)

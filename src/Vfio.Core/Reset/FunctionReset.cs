@@ -14,21 +14,41 @@ internal sealed class FunctionReset(IPciFunction function, ConfigMap map, PowerC
     /// <returns>The function's answer; ENOTTY if it has no method that works.</returns>
     public async ValueTask<VfioResult> RunAsync(ResetCause cause, CancellationToken cancellationToken)
     {
-        power.Set(PowerControl.D0);
+        Wake();
         notifier.Prepare(cause);
-        var saved = ConfigSnapshot.Take(function, map.Saved);
+        var saved = Save();
         try
         {
-            // Nothing decodes, masters or interrupts while the function goes down.
-            function.WriteConfig(Command, 2, CommandIntxDisable);
+            Quiesce();
             return await TryMethodsAsync(cancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            power.AfterReset();
-            saved.Restore(function);
+            Restore(saved);
             notifier.Done(cause);
         }
+    }
+
+    /// <summary>Goes to D0.</summary>
+    public void Wake() => power.Set(PowerControl.D0);
+
+    /// <inheritdoc cref="ResetNotifier.Prepare"/>
+    public void Prepare(ResetCause cause) => notifier.Prepare(cause);
+
+    /// <inheritdoc cref="ResetNotifier.Done"/>
+    public void Done(ResetCause cause) => notifier.Done(cause);
+
+    /// <summary>What the reset loses.</summary>
+    public ConfigSnapshot Save() => ConfigSnapshot.Take(function, map.Saved);
+
+    /// <summary>Nothing decodes, masters or interrupts while the function goes down.</summary>
+    public void Quiesce() => function.WriteConfig(Command, 2, CommandIntxDisable);
+
+    /// <summary>The function was reset, or not: it is as it was before.</summary>
+    public void Restore(ConfigSnapshot saved)
+    {
+        power.AfterReset();
+        saved.Restore(function);
     }
 
     private async ValueTask<VfioResult> TryMethodsAsync(CancellationToken cancellationToken)

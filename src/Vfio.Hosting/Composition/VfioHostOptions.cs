@@ -9,6 +9,12 @@ public sealed class VfioHostOptions
     /// <summary>Whether plugins are loaded so that they could be unloaded; costs speed. False by default.</summary>
     public bool UnloadablePlugins { get; set; }
 
+    /// <summary>
+    /// Whether the generic driver takes functions whose errata an untrusted user could exploit, which the kernel's refuses
+    /// (<c>disable_denylist</c>). False by default.
+    /// </summary>
+    public bool DisableDenylist { get; set; }
+
     /// <summary>How long a driver may take to be created, or to look at a function, before it is skipped. 5 seconds by default.</summary>
     public TimeSpan ProbeTimeout { get; set; } = TimeSpan.FromSeconds(5);
 

@@ -11,4 +11,10 @@ public sealed record DeviceOptions
 
     /// <summary>The memory that its DMA reaches; null for a space of its own, with nothing mapped, that ends with it.</summary>
     public DmaSpace? Dma { get; init; }
+
+    /// <summary>
+    /// The token that a PF's user and those of its VFs share (VFIO_DEVICE_FEATURE_PCI_VF_TOKEN). A VF needs it while its PF is open or has
+    /// been given one, a PF while a VF of it is open; elsewhere it is an error. Null for none.
+    /// </summary>
+    public Guid? VfToken { get; init; }
 }

@@ -19,9 +19,9 @@ internal sealed partial class VfioHost
         {
             SelectProfile(function, bound, options.Profile);
             var dma = options.Dma ?? new DmaSpace();
-            var result = await bound.Device.OpenAsync(new() { Dma = dma }, cancellationToken).ConfigureAwait(false);
+            var result = await bound.Device.OpenAsync(new() { Dma = dma, VfToken = options.VfToken }, cancellationToken).ConfigureAwait(false);
             if (!result.IsSuccess)
-                throw new VfioException(result.Error, $"{function}: driver {bound.Driver} did not open it: {WhyNot(bound, result.Error)}");
+                throw new VfioException(result.Error, $"{function}: driver {bound.Driver} did not open it: {WhyNot(hosted, bound, options.VfToken, result.Error)}");
             OpenedDevice? opened = null;
             opened = new(
                 bound.Device, bound.Driver, bound.Degraded, dma, () => CloseAsync(hosted, bound, opened!, ownsMemory: options.Dma is null));
@@ -49,7 +49,9 @@ internal sealed partial class VfioHost
         try
         {
             SelectProfile(function, bound, options.Profile);
-            var server = new VfioUserServer(bound.Device, _serverOptions, _loggers.CreateLogger<VfioUserServer>());
+            OfferToken(function, options.VfToken);
+            var serverOptions = options.VfToken is { } token ? (_serverOptions ?? new()) with { VfToken = token } : _serverOptions;
+            var server = new VfioUserServer(bound.Device, serverOptions, _loggers.CreateLogger<VfioUserServer>());
             completion = ServeToTheEndAsync(server.RunAsync(endpoint, stop.Token), hosted);
             await Task.WhenAny(server.Listening, completion).WaitAsync(cancellationToken).ConfigureAwait(false);
 
@@ -133,6 +135,27 @@ internal sealed partial class VfioHost
         }
     }
 
-    private static string WhyNot(BoundDevice bound, Errno error)
-        => bound.Device.Fault ?? (bound.Degraded is { } degraded ? $"{degraded} ({error})" : error.ToString());
+    // A PF that is served is opened once its client comes, and those of its VFs may come first.
+    private void OfferToken(PciAddress function, Guid? token)
+    {
+        if (token is not { } given || !_functions.Any(f => f.Function.PhysicalFunction == function))
+            return;
+        var offered = _sets.GiveVfToken(function, given);
+        if (!offered.IsSuccess)
+            throw new VfioException(offered.Error, $"{function}: VFs of it are in use with another VF token ({offered.Error}); close them, or give that one");
+    }
+
+    private static string WhyNot(HostedFunction hosted, BoundDevice bound, Guid? token, Errno error) => (bound.Device.Fault, error) switch
+    {
+        ({ } fault, _) => fault,
+        (_, Errno.EACCES) when hosted.Function.PhysicalFunction is { } physical => token is null
+            ? $"its PF {physical} is open or has a VF token, and a VF token is required ({error})"
+            : $"the VF token is not the one that its PF {physical} has ({error})",
+        (_, Errno.EACCES) => token is null
+            ? $"VFs of it are in use, and a VF token is required ({error})"
+            : $"VFs of it are in use, and the VF token is not theirs ({error})",
+        (_, Errno.EINVAL) when token is not null =>
+            $"a VF token was given and is of no use: it is no PF, and no VF of a PF that is open or has a VF token ({error})",
+        _ => bound.Degraded is { } degraded ? $"{degraded} ({error})" : error.ToString(),
+    };
 }

@@ -17,6 +17,7 @@ internal sealed partial class VfioHost : IVfioHost
     private readonly VfioUserServerOptions? _serverOptions;
     private readonly ILoggerFactory _loggers;
     private readonly DriverTable _table = new();
+    private readonly DeviceSets _sets = new();
     private readonly FunctionMatcher _matcher;
     private readonly ControllerDirectory _controllers;
     private readonly Lending _lending = new();
@@ -45,7 +46,7 @@ internal sealed partial class VfioHost : IVfioHost
         _time = time;
         _logger = loggers.CreateLogger<VfioHost>();
         _controllers = new(_sources);
-        _matcher = new(_table, _controllers, _options, time, loggers);
+        _matcher = new(_table, _controllers, _sets, _options, time, loggers);
     }
 
     public IReadOnlyList<IPciFunction> Functions => [.. _functions.Select(f => f.Function)];
@@ -98,7 +99,7 @@ internal sealed partial class VfioHost : IVfioHost
     // Linked drivers first, plugins in load order, the generic driver last: the order decides between equals.
     private async Task RegisterDriversAsync(CancellationToken cancellationToken)
     {
-        var generic = new GenericDriver();
+        var generic = new GenericDriver(_options.DisableDenylist ? null : FunctionQuirks.Denylist);
         if (_linked.Append(generic).GroupBy(d => d.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new VfioException(Errno.EEXIST, $"two drivers that are linked into the host are named '{twice.Key}'; rename one of them");
         var taken = _linked.ToDictionary(d => d.Name, d => $"{d.GetType().FullName}, linked into the host");

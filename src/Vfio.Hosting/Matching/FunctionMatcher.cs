@@ -11,9 +11,10 @@ namespace Vfio.Hosting;
 /// them.
 /// </summary>
 internal sealed class FunctionMatcher(
-    DriverTable table, IControllingFunctions controllers, VfioHostOptions options, TimeProvider time, ILoggerFactory loggers)
+    DriverTable table, IControllingFunctions controllers, DeviceSets sets, VfioHostOptions options, TimeProvider time, ILoggerFactory loggers)
 {
     private readonly ConcurrentDictionary<string, string> _hung = new(StringComparer.Ordinal);
+    private readonly ILogger _logger = loggers.CreateLogger<FunctionMatcher>();
     private readonly ConditionalWeakTable<VfioDevice, string> _owners = [];
 
     /// <summary>Matches a function.</summary>
@@ -57,10 +58,39 @@ internal sealed class FunctionMatcher(
     {
         if (_hung.TryGetValue(driver.Name, out var hung))
             return (CandidateVerdict.Failed, hung, null);
+        // A core of its own for each: one that a failed driver still holds is not the next one's.
+        var core = new VfioPciCore(
+            function, loggers.CreateLogger<VfioPciCore>(), new() { Sets = sets, HideIntx = FunctionQuirks.HasBrokenIntx(function.Id) });
+        var asked = await AskAsync(function, driver, core, cancellationToken).ConfigureAwait(false);
+        if (asked.Bound is null)
+            await TakeBackAsync(function, driver, core).ConfigureAwait(false);
+        return asked;
+    }
+
+    // A driver that opened the function to look at it, and did not take it, may have left it open.
+    private async Task TakeBackAsync(IPciFunction function, VariantDriver driver, VfioPciCore core)
+    {
         try
         {
-            // A core of its own for each: one that a failed driver still holds is not the next one's.
-            var core = new VfioPciCore(function, loggers.CreateLogger<VfioPciCore>());
+            await Bounded.RunAsync(CloseAsync, options.OperationTimeout, time, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            _logger.LogError(e, "{Function} was left open by {Driver}, and did not close", function.Address, driver.Name);
+        }
+
+        async ValueTask<bool> CloseAsync(CancellationToken _)
+        {
+            await core.CloseAsync(ResetCause.Close).ConfigureAwait(false);
+            return true;
+        }
+    }
+
+    private async Task<(CandidateVerdict Verdict, string? Reason, BoundDevice? Bound)> AskAsync(
+        IPciFunction function, VariantDriver driver, VfioPciCore core, CancellationToken cancellationToken)
+    {
+        try
+        {
             var context = new ProbeContext
             {
                 Core = core,

@@ -83,6 +83,9 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
 
     public IReadOnlyList<FunctionResetMethod> ResetMethods { get; }
 
+    /// <inheritdoc/>
+    public IHotResetDomain? HotResetDomain { get; internal set; }
+
     /// <summary>Whether memory BARs decode: COMMAND.Memory of a PF, VF MSE of a VF's PF, and power state D0.</summary>
     internal bool MemoryEnabled
         => Answers && PowerState == 0

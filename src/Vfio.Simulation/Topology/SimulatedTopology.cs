@@ -113,6 +113,7 @@ public sealed class SimulatedTopology : IFunctionSource, IAsyncDisposable
                 });
             }
 
+            SimulatedBus.Connect(_models.Select(m => m.Functions));
             var cranks = _models.SelectMany(m => m.Cranks);
             if (_options.PollCpu is { } cpu)
                 _drivers.Add(new PollThread(cpu, [.. cranks.Select(c => c.Crank)]));

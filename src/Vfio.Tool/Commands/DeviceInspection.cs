@@ -34,6 +34,7 @@ internal static class DeviceInspection
             config.Capabilities(),
             Regions(device, config),
             Irqs(device),
+            device.GetHotResetInfo() is { IsSuccess: true, Value: { } reset } ? [.. reset.Devices.Select(d => d.Address.ToString())] : [],
             [.. Features.Where(
                 f => device.Feature(new(f.Id, f.Operation | FeatureOperation.Probe), default, default).IsSuccess).Select(f => f.Name)],
             match.Migration,

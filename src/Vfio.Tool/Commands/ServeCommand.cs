@@ -21,18 +21,19 @@ internal static class ServeCommand
         var pairs = new Option<string[]>("--serve") { Description = "One more function and its socket. Repeatable.", HelpName = "FUNCTION=PATH" };
         var driver = new Option<string?>("--driver") { Description = "The driver to serve with, instead of the best one.", HelpName = "NAME" };
         var profile = new Option<string?>("--profile") { Description = "The profile to choose first.", HelpName = "NAME" };
+        var token = new Option<Guid?>("--vf-token") { Description = "The token that a PF and its VFs are opened with, where both are served.", HelpName = "UUID" };
         var poll = new Option<int?>("--poll") { Description = "Drive simulated devices by polling, on this CPU.", HelpName = "CPU" };
         var ready = new Option<int?>("--ready-fd") { Description = "Gets a line, and is closed, once clients are accepted.", HelpName = "N" };
         var command = new Command("serve", "Serves functions over vfio-user until SIGTERM or SIGINT.")
         {
-            function, path, fd, pairs, driver, profile, poll, ready,
+            function, path, fd, pairs, driver, profile, token, poll, ready,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var targets = ServeTarget.From(
                 parsed.GetValue(function), parsed.GetValue(path), parsed.GetValue(fd), parsed.GetValue(pairs) ?? []);
             using var readyFd = parsed.GetValue(ready) is { } number ? InheritedDescriptor.Take("--ready-fd", number) : null;
-            var device = new DeviceOptions { Driver = parsed.GetValue(driver), Profile = parsed.GetValue(profile) };
+            var device = new DeviceOptions { Driver = parsed.GetValue(driver), Profile = parsed.GetValue(profile), VfToken = parsed.GetValue(token) };
             var simulation = new SimulationOptions { PollCpu = parsed.GetValue(poll) };
             try
             {
@@ -56,9 +57,8 @@ internal static class ServeCommand
         var served = new List<ServedDevice>();
         try
         {
-            foreach (var target in targets)
+            foreach (var (target, function) in InOrder(host, targets, options.VfToken))
             {
-                var function = host.Find(target.Function);
                 var device = await host.ServeAsync(function.Address, target.Endpoint, options, cancellationToken).ConfigureAwait(false);
                 served.Add(device);
                 if (device.Degraded is { } degraded)
@@ -85,6 +85,22 @@ internal static class ServeCommand
             foreach (var device in served)
                 await device.DisposeAsync().ConfigureAwait(false);
         }
+    }
+
+    // With a token a PF comes first: a VF's client that is faster than the PF's has something to show it to.
+    private static List<(ServeTarget Target, IPciFunction Function)> InOrder(IVfioHost host, IReadOnlyList<ServeTarget> targets, Guid? token)
+    {
+        var found = targets.Select(t => (Target: t, Function: host.Find(t.Function))).ToList();
+        if (token is null)
+            return found;
+        foreach (var (_, function) in found)
+        {
+            var address = function.Address;
+            if (!host.Functions.Any(f => f.PhysicalFunction == address) && !found.Any(f => f.Function.Address == function.PhysicalFunction))
+                throw new UsageException($"--vf-token is of no use to {address}: it is no PF, and its PF is not served with it");
+        }
+
+        return [.. found.OrderBy(f => f.Function.PhysicalFunction is not null)];
     }
 
     private static void SignalReady(SafeFileHandle readyFd)

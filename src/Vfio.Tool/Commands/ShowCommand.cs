@@ -59,6 +59,7 @@ internal static class ShowCommand
 
         foreach (var irq in shown.Irqs)
             text.WriteLine($"\tIRQ: {irq.Name}, {irq.Count}, {irq.Flags}");
+        text.WriteLine($"\tHot reset: {Words(shown.HotReset)}");
         foreach (var capability in shown.Capabilities)
         {
             text.WriteLine(string.Create(

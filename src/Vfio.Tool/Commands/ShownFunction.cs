@@ -2,7 +2,7 @@ using Vfio.Tool.Config;
 
 namespace Vfio.Tool.Commands;
 
-/// <summary>A function as <c>vfio show --json</c> has it.</summary>
+/// <summary>A function as <c>vfio show --json</c> has it. Hot reset: every function that a reset of its slot or bus takes with it.</summary>
 internal sealed record ShownFunction(
     string Address,
     string Kind,
@@ -16,6 +16,7 @@ internal sealed record ShownFunction(
     IReadOnlyList<DecodedCapability> Capabilities,
     IReadOnlyList<ShownRegion> Regions,
     IReadOnlyList<ShownIrq> Irqs,
+    IReadOnlyList<string> HotReset,
     IReadOnlyList<string> Features,
     IReadOnlyList<string> Migration,
     IReadOnlyList<KeyValuePair<string, string>> Description,

@@ -166,7 +166,7 @@ internal sealed class ClientSession : IDisposable
         {
             // From here on the device may be open, whatever it says.
             _isOpen = true;
-            var opened = WaitFor(Device.OpenAsync(new VfioOpenContext { Dma = Dma }, Stopping));
+            var opened = WaitFor(Device.OpenAsync(new VfioOpenContext { Dma = Dma, VfToken = Options.VfToken }, Stopping));
             if (opened.IsSuccess)
             {
                 var info = Device.Info;

@@ -15,6 +15,7 @@ public sealed class DeferredResetTests
     }
 
     [Fact]
+    [Trait("Trap", "32")]
     public async Task A_reset_does_not_wait_for_the_state_and_is_applied_when_it_is_left()
     {
         var applied = 0;
@@ -32,6 +33,7 @@ public sealed class DeferredResetTests
     }
 
     [Fact]
+    [Trait("Trap", "32")]
     public async Task A_reset_that_comes_while_another_is_applied_is_applied_too()
     {
         var applied = 0;
@@ -49,6 +51,7 @@ public sealed class DeferredResetTests
     }
 
     [Fact]
+    [Trait("Trap", "32")]
     public async Task No_reset_is_lost_and_none_meets_a_holder()
     {
         int inside = 0, met = 0, sinceReset = 0, stale = 0;

@@ -1,3 +1,6 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Vfio.Core.Tests.Scripted;
+
 namespace Vfio.Core.Tests.Matching;
 
 public sealed class DriverTableTests
@@ -5,6 +8,7 @@ public sealed class DriverTableTests
     private static readonly PciId Function = new(0x1B36, 0x0010, 0x1AF4, 0x1100, 0x010802, 2);
 
     [Fact]
+    [Trait("Trap", "52")]
     public void The_fewest_wildcards_win_and_the_generic_driver_comes_last()
     {
         var table = new DriverTable();
@@ -26,6 +30,7 @@ public sealed class DriverTableTests
     }
 
     [Fact]
+    [Trait("Trap", "52")]
     public void The_generic_driver_loses_even_to_a_variant_with_as_many_wildcards()
     {
         var table = new DriverTable();
@@ -36,6 +41,7 @@ public sealed class DriverTableTests
     }
 
     [Fact]
+    [Trait("Trap", "52")]
     public void A_driver_asked_for_by_name_wins_even_where_its_table_lists_nothing_that_fits()
     {
         var table = new DriverTable();
@@ -62,6 +68,7 @@ public sealed class DriverTableTests
     }
 
     [Fact]
+    [Trait("Trap", "52")]
     public void The_best_entry_of_a_driver_counts()
     {
         var table = new DriverTable();
@@ -78,6 +85,25 @@ public sealed class DriverTableTests
 
         var refused = Assert.Throws<VfioException>(() => table.Register(new GenericDriver(), "plugin"));
         Assert.Equal(Errno.EEXIST, refused.Error);
+    }
+
+    [Fact]
+    [Trait("Trap", "52")]
+    public async Task The_generic_driver_refuses_what_is_on_its_denylist_and_a_variant_is_asked_all_the_same()
+    {
+        var denied = new PciIdMatch { Vendor = 0x1234, Device = 0x11E8 };
+        var generic = new GenericDriver([denied]);
+        var context = new ProbeContext
+        {
+            Core = new VfioPciCore(new ScriptedFunction(new Hardware().Bytes)),
+            Controllers = null!,
+            Logger = NullLogger.Instance,
+        };
+
+        var refused = await generic.ProbeAsync(context, TestContext.Current.CancellationToken);
+        Assert.Equal(ProbeOutcome.Refused, refused.Outcome);
+        Assert.Contains("1234:11e8 is on the denylist", refused.Reason, StringComparison.Ordinal);
+        Assert.Equal(ProbeOutcome.Bound, (await new GenericDriver().ProbeAsync(context, TestContext.Current.CancellationToken)).Outcome);
     }
 
     [Fact]

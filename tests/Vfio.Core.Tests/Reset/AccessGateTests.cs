@@ -61,6 +61,27 @@ public sealed class AccessGateTests
     }
 
     [Fact]
+    [Trait("Trap", "31")]
+    public void Trying_to_be_alone_fails_where_anybody_is_in_and_leaves_nothing_behind()
+    {
+        var gate = new AccessGate();
+        gate.EnterShared();
+        Assert.False(gate.TryClose());
+        gate.EnterShared();
+        gate.ExitShared();
+        gate.ExitShared();
+
+        Assert.True(gate.EnterAlone());
+        Assert.False(gate.TryClose());
+        gate.ExitAlone(true);
+        Assert.True(gate.TryClose());
+        Assert.False(gate.TryClose());
+        gate.Open();
+        gate.EnterShared();
+        gate.ExitShared();
+    }
+
+    [Fact]
     public async Task Accesses_and_loners_never_meet()
     {
         var cancellation = TestContext.Current.CancellationToken;

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging.Abstractions;
-using Vfio.Core.Features;
 using Vfio.Core.Tests.Scripted;
 
 namespace Vfio.Core.Tests.Reset;
@@ -20,7 +19,8 @@ public sealed class LateComerTests
         var function = new ScriptedFunction(hardware.Bytes);
         function.Bars[0] = new ScriptedBar(4096);
         function.Bars[1] = new ScriptedBar(16, BarKind.Io);
-        var opened = await new SessionOpener(function, NullLogger.Instance, new VfToken()).OpenAsync(new DmaSpace(), new NoHooks(), Cancellation);
+        var opened = await new SessionOpener(function, NullLogger.Instance, new(), new(function)).OpenAsync(
+            new() { Dma = new DmaSpace() }, new NoHooks(), Cancellation);
         var session = opened.Value!;
         await session.CloseAsync(ResetCause.Close);
         function.Log.Clear();

@@ -42,6 +42,72 @@ public sealed class ResetTests
     }
 
     [Fact]
+    public async Task Closing_wakes_the_function_before_it_ends_its_DMA_and_resets_it_last()
+    {
+        var hardware = new Hardware();
+        var power = hardware.PowerManagement();
+        hardware.Msix(2, 0, 0x800);
+        var function = new ScriptedFunction(hardware.Bytes);
+        function.Lines.Msix = 2;
+        function.Bars[0] = new ScriptedBar(4096);
+        var device = await OpenDevice.Open(function);
+        device.WriteConfig(4, 2, 6);
+        Assert.Equal(0, device.Trigger(IrqIndex.Msix, 0, EventFd.Create()));
+        device.WriteConfig(power + 4, 2, 3);
+        var log = new List<string>();
+        function.OnConfigWrite = (at, _, value) =>
+        {
+            if (at == power + 4)
+                log.Add($"D{value & 3}, interrupts {function.Lines.Enabled}");
+            else if (at == 4)
+                log.Add($"COMMAND {value:x}, interrupts {function.Lines.Enabled}");
+        };
+        function.OnReset = (_, _) =>
+        {
+            log.Add($"reset, DMA {function.Dma is not null}");
+            return new(VfioResult.Success);
+        };
+
+        await device.CloseAsync(ResetCause.Close);
+        Assert.Equal(
+            ["D0, interrupts Msix", "COMMAND 2, interrupts Msix", "COMMAND 3, interrupts ", "COMMAND 400, interrupts ", "reset, DMA True", "COMMAND 3, interrupts "],
+            log);
+        Assert.Null(function.Dma);
+    }
+
+    [Fact]
+    public async Task Interrupt_disable_is_cleared_at_open_and_is_at_close_as_it_was_found()
+    {
+        var hardware = new Hardware();
+        hardware.Set16(4, 0x0402);
+        var function = new ScriptedFunction(hardware.Bytes);
+        function.Bars[0] = new ScriptedBar(4096);
+        var device = await OpenDevice.Open(function);
+
+        Assert.Equal(0x0002u, function.Hardware32(4) & 0xFFFF);
+        await device.CloseAsync(ResetCause.Close);
+        Assert.Equal(0x0402u, function.Hardware32(4) & 0xFFFF);
+    }
+
+    [Fact]
+    public async Task A_PF_stays_awake_while_it_has_VFs()
+    {
+        var hardware = new Hardware();
+        hardware.Express();
+        var power = hardware.PowerManagement();
+        var iov = hardware.Extended(0x10, 0x40, (8, 2, 1));
+        var function = new ScriptedFunction(hardware.Bytes);
+        await using var device = await OpenDevice.Open(function);
+
+        device.WriteConfig(power + 4, 2, 3);
+        Assert.Equal(0u, device.ReadConfig(power + 4, 2) & 3);
+        Assert.Empty(device.Hooks);
+        function.WriteConfig(iov + 8, 2, 0);
+        device.WriteConfig(power + 4, 2, 3);
+        Assert.Equal(3u, device.ReadConfig(power + 4, 2) & 3);
+    }
+
+    [Fact]
     public async Task Closing_leaves_the_hardware_as_open_found_it_after_its_reset()
     {
         var hardware = new Hardware();
@@ -61,6 +127,7 @@ public sealed class ResetTests
     }
 
     [Fact]
+    [Trait("Trap", "48")]
     public async Task A_reset_that_is_refused_for_now_fails_the_open()
     {
         var function = new ScriptedFunction(new Hardware().Bytes) { OnReset = (_, _) => new(Errno.EAGAIN) };
@@ -72,15 +139,33 @@ public sealed class ResetTests
         Assert.True((await device.OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).IsSuccess);
     }
 
-    [Fact]
-    public async Task A_function_that_cannot_be_reset_opens_without_the_reset_flag_and_its_device_reset_fails()
+    [Theory]
+    [Trait("Trap", "48")]
+    [InlineData(Errno.ENOTTY)]
+    [InlineData(Errno.ETIMEDOUT)]
+    [InlineData(Errno.EIO)]
+    public async Task A_function_that_cannot_be_reset_opens_without_the_reset_flag_and_its_device_reset_fails(Errno error)
     {
-        var function = new ScriptedFunction(new Hardware().Bytes) { ResetMethods = [] };
+        var function = new ScriptedFunction(new Hardware().Bytes) { OnReset = (_, _) => new(error) };
         await using var device = await OpenDevice.Open(function);
 
         Assert.Equal(DeviceFlags.Pci, device.Info.Flags);
+        Assert.NotNull(function.Dma);
+        function.OnReset = null;
         Assert.Equal(Errno.EINVAL, (await device.ResetAsync(ResetCause.DeviceReset, Cancellation)).Error);
         Assert.Empty(device.Hooks);
+    }
+
+    [Fact]
+    [Trait("Trap", "33")]
+    public async Task Close_without_a_reset_that_works_tells_no_hook_so_a_variant_ends_its_own_at_close()
+    {
+        var function = new ScriptedFunction(new Hardware().Bytes) { ResetMethods = [] };
+        var device = await OpenDevice.Open(function);
+
+        await device.CloseAsync(ResetCause.Close);
+        Assert.Empty(device.Hooks);
+        Assert.Null(function.Dma);
     }
 
     [Fact]
@@ -113,6 +198,7 @@ public sealed class ResetTests
     }
 
     [Fact]
+    [Trait("Trap", "11")]
     public async Task Virtual_registers_interrupts_and_hardware_configuration_survive_a_device_reset()
     {
         var hardware = new Hardware();

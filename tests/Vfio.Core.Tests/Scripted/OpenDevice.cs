@@ -18,16 +18,17 @@ internal sealed class OpenDevice : VfioPciDevice, IAsyncDisposable
 
     public Action<ResetCause>? OnDone { get; set; }
 
-    public static async Task<OpenDevice> Open(ScriptedFunction function, IDmaSpace? dma = null)
+    public static async Task<OpenDevice> Open(ScriptedFunction function, IDmaSpace? dma = null, VfioPciCoreOptions? options = null)
     {
-        var device = new OpenDevice(new VfioPciCore(function));
+        var device = Closed(function, options);
         var result = await device.OpenAsync(new() { Dma = dma ?? new DmaSpace() }, TestContext.Current.CancellationToken);
         Assert.Equal(Errno.None, result.Error);
         device.Hooks.Clear();
         return device;
     }
 
-    public static OpenDevice Closed(ScriptedFunction function) => new(new VfioPciCore(function));
+    public static OpenDevice Closed(ScriptedFunction function, VfioPciCoreOptions? options = null)
+        => new(new VfioPciCore(function, null, options));
 
     protected override void ResetPrepare(ResetCause cause)
     {

@@ -61,6 +61,8 @@ internal sealed class ScriptedFunction : IPciFunction
 
     public IInterruptLines Interrupts => Lines;
 
+    public IHotResetDomain? HotResetDomain { get; set; }
+
     public IReadOnlyList<FunctionResetMethod> ResetMethods { get; init; } = [FunctionResetMethod.Flr];
 
     public uint ReadConfig(int offset, int width)
@@ -106,6 +108,9 @@ internal sealed class ScriptedFunction : IPciFunction
     }
 
     public void OnUncorrectableError(Action? reported) => ErrorReported = reported;
+
+    /// <summary>Registers as after power-on, whoever reset the function.</summary>
+    public void ResetRegisters() => _atReset.CopyTo(ConfigBytes, 0);
 
     public void ConnectDma(IDmaSpace? dma)
     {

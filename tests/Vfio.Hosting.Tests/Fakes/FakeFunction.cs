@@ -1,11 +1,11 @@
 namespace Vfio.Hosting.Tests;
 
 /// <summary>A function that is found and matched, and not opened.</summary>
-internal sealed class FakeFunction(string address, ushort device, PciAddress? physicalFunction = null) : IPciFunction
+internal sealed class FakeFunction(string address, ushort device, PciAddress? physicalFunction = null, ushort vendor = 0xF1F1) : IPciFunction
 {
     public PciAddress Address { get; } = PciAddress.Parse(address);
 
-    public PciId Id { get; } = new(0xF1F1, device, 0xF1F1, 1, 0x010802, 0);
+    public PciId Id { get; } = new(vendor, device, vendor, 1, 0x010802, 0);
 
     public string? Model => "fake";
 

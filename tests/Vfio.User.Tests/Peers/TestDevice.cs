@@ -49,6 +49,9 @@ internal sealed class TestDevice : VfioDevice, IDisposable
 
     public (IrqSetFlags Flags, uint Index, uint Start, uint Count, byte[] Bools, int EventFds)? LastIrqSet { get; private set; }
 
+    /// <summary>The VF token that it was opened with last.</summary>
+    public Guid? VfToken { get; private set; }
+
     public byte[] Bar0 => _memory[0];
 
     public override DeviceInfo Info => new(DeviceFlags.Reset | DeviceFlags.Pci, 9, 5);
@@ -62,6 +65,7 @@ internal sealed class TestDevice : VfioDevice, IDisposable
         Assert.False(IsOpen);
         IsOpen = true;
         Dma = context.Dma;
+        VfToken = context.VfToken;
         return VfioResult.Success;
     }
 

@@ -22,6 +22,15 @@ public class LifeTests
     }
 
     [Fact]
+    public async Task Every_client_finds_the_device_opened_with_the_servers_VF_token()
+    {
+        var token = Guid.NewGuid();
+        await using var server = await RunningServer.StartAsync(new() { VfToken = token });
+        server.AssertServesNext();
+        Assert.Equal(token, server.Device.VfToken);
+    }
+
+    [Fact]
     public async Task A_second_client_waits_until_the_first_is_gone()
     {
         await using var server = await RunningServer.StartAsync();

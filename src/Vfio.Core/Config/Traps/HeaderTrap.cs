@@ -37,7 +37,7 @@ internal sealed class HeaderTrap : ConfigTrap
         try
         {
             if (!Context.Gate.IsOver && WasReset(value))
-                _bars.RestoreHardware();
+                RestoreHardware();
             WriteDefault(Command, width, value);
             lock (Shadow.Changing)
                 Shadow.Merge(Command, 2, DecodeBits, value);
@@ -46,6 +46,13 @@ internal sealed class HeaderTrap : ConfigTrap
         {
             Context.Gate.ExitAlone(entered);
         }
+    }
+
+    private void RestoreHardware()
+    {
+        _bars.RestoreHardware();
+        if (Context.HideIntx)
+            Context.Config.MergeHardware(Command, 2, CommandIntxDisable, CommandIntxDisable);
     }
 
     // Decoding that was on for the guest and is off in the hardware: somebody reset the function behind our back.

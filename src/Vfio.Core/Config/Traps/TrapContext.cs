@@ -13,7 +13,8 @@ internal sealed record TrapContext(
     PowerControl Power,
     FunctionReset Reset,
     InterruptController Interrupts,
-    Action CancelTransfers)
+    Action CancelTransfers,
+    bool HideIntx)
 {
     /// <summary>
     /// Resets the function from inside a configuration write: the write returns when the function is back. What comes of it, no guest sees.
