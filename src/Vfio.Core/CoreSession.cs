@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Vfio.Core.Config;
+using Vfio.Core.EventFds;
 using Vfio.Core.Features;
 using Vfio.Core.Interrupts;
 using Vfio.Core.Regions;
@@ -51,11 +52,15 @@ internal sealed class CoreSession
         Reset = new(function, builder.Map, power, notifier);
         Interrupts = new(function, builder.Map, _shadow, Config, options.HideIntx);
         Regions = new(function, builder.Map, Config, gate, () => MemoryEnabled);
-        Features = new(token.Own);
+        LowPower = new(gate, power, Interrupts, dma.CancelTransfers);
+        Features = new(token.Own, LowPower);
+        IoEventFds = new(Regions, gate, power, EventFdWatcher.Shared, logger);
+        gate.Passable = IoEventFds.Resume;
         var context = new TrapContext(function, builder.Map, _shadow, Config, gate, power, Reset, Interrupts, dma.CancelTransfers, options.HideIntx);
         header.Trap = new HeaderTrap(context, header);
         foreach (var (block, rule) in builder.Trapped)
             block.Trap = rule.Trap!(context, block);
+        function.OnUncorrectableError(Interrupts.ReportError);
     }
 
     public AccessGate Gate { get; }
@@ -71,6 +76,10 @@ internal sealed class CoreSession
     public InterruptController Interrupts { get; }
 
     public RegionTable Regions { get; }
+
+    public IoEventFds IoEventFds { get; }
+
+    public LowPower LowPower { get; }
 
     public CoreFeatures Features { get; }
 
@@ -110,6 +119,7 @@ internal sealed class CoreSession
     /// <summary>Ends all that the function does for this client, and leaves it as it was found.</summary>
     public async ValueTask CloseAsync(ResetCause cause)
     {
+        LowPower.Forget();
         _token.End();
         try
         {
@@ -138,9 +148,12 @@ internal sealed class CoreSession
     private async ValueTask QuiesceAsync(ResetCause cause)
     {
         Config.MergeHardware(Command, 2, CommandMaster, 0);
+        _function.OnUncorrectableError(null);
         Interrupts.Close();
+        IoEventFds.Close();
         await Gate.CloseAsync(Dma.CancelTransfers, CancellationToken.None).ConfigureAwait(false);
         Gate.IsOver = true;
+        LowPower.Forget();
         Member.NeedsReset = true;
         try
         {

@@ -49,7 +49,7 @@ public sealed class VfioPciCore : IVfioPciCore
     {
         get
         {
-            var session = _session;
+            var session = Awake;
             var flags = session is { ResetWorks: true } ? DeviceFlags.Pci | DeviceFlags.Reset : DeviceFlags.Pci;
             return new(flags, session?.Regions.Count ?? RegionIndex.FixedCount, IrqInfo.IndexCount);
         }
@@ -117,26 +117,26 @@ public sealed class VfioPciCore : IVfioPciCore
     }
 
     /// <inheritdoc/>
-    public VfioResult<RegionInfo> GetRegionInfo(int region) => _session is { } session ? session.Regions.Info(region) : Errno.EINVAL;
+    public VfioResult<RegionInfo> GetRegionInfo(int region) => Awake is { } session ? session.Regions.Info(region) : Errno.EINVAL;
 
     /// <inheritdoc/>
-    public VfioResult<IrqInfo> GetIrqInfo(int index) => _session is { } session ? session.Interrupts.Info(index) : Errno.EINVAL;
+    public VfioResult<IrqInfo> GetIrqInfo(int index) => Awake is { } session ? session.Interrupts.Info(index) : Errno.EINVAL;
 
     /// <inheritdoc/>
     public VfioResult<int> Read(int region, ulong offset, Span<byte> destination)
-        => _session is { } session ? session.Regions.Read(region, offset, destination) : Errno.EINVAL;
+        => Awake is { } session ? session.Regions.Read(region, offset, destination) : Errno.EINVAL;
 
     /// <inheritdoc/>
     public VfioResult<int> Write(int region, ulong offset, ReadOnlySpan<byte> source)
-        => _session is { } session ? session.Regions.Write(region, offset, source) : Errno.EINVAL;
+        => Awake is { } session ? session.Regions.Write(region, offset, source) : Errno.EINVAL;
 
     /// <inheritdoc/>
-    public VfioResult<RegionMapping> Map(int region) => _session is { } session ? session.Regions.Map(region) : Errno.EINVAL;
+    public VfioResult<RegionMapping> Map(int region) => Awake is { } session ? session.Regions.Map(region) : Errno.EINVAL;
 
     /// <inheritdoc/>
     public VfioResult<int> SetIrqs(in IrqSet set)
     {
-        if (_session is { } session)
+        if (Awake is { } session)
             return session.Interrupts.Set(set);
         set.DisposeEventFds();
         return Errno.EINVAL;
@@ -144,27 +144,27 @@ public sealed class VfioPciCore : IVfioPciCore
 
     /// <inheritdoc/>
     public ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
-        => _session is { } session ? session.ResetAsync(cause, cancellationToken) : ValueTask.FromResult<VfioResult>(Errno.EINVAL);
+        => Awake is { } session ? session.ResetAsync(cause, cancellationToken) : ValueTask.FromResult<VfioResult>(Errno.EINVAL);
 
     /// <inheritdoc/>
     public VfioResult SetIoEventFd(int region, ulong offset, int width, ulong data, SafeFileHandle? eventFd)
-        => _session is null ? Errno.EINVAL : Errno.ENOTTY;
+        => Awake is { } session ? session.IoEventFds.Set(new(region, offset, width, data), eventFd) : Errno.EINVAL;
 
     /// <inheritdoc/>
     public VfioResult<HotResetInfo> GetHotResetInfo()
-        => _session is not { } session ? Errno.EINVAL : session.HotReset is { } reset ? reset.Info(session) : Errno.ENODEV;
+        => Awake is not { } session ? Errno.EINVAL : session.HotReset is { } reset ? reset.Info(session) : Errno.ENODEV;
 
     /// <inheritdoc/>
     public ValueTask<VfioResult> HotResetAsync(CancellationToken cancellationToken)
     {
-        if (_session is not { } session)
+        if (Awake is not { } session)
             return ValueTask.FromResult<VfioResult>(Errno.EINVAL);
         return session.HotReset is { } reset ? reset.RunAsync(session, cancellationToken) : ValueTask.FromResult<VfioResult>(Errno.ENODEV);
     }
 
     /// <inheritdoc/>
     public VfioResult<int> Feature(in FeatureRequest request, ReadOnlySpan<byte> input, Span<byte> output)
-        => _session is { } session ? session.Features.Answer(request, input) : Errno.EINVAL;
+        => Awake is { } session ? session.Features.Answer(request, input) : Errno.EINVAL;
 
     /// <inheritdoc/>
     public void RequestRelease(int count)
@@ -175,4 +175,16 @@ public sealed class VfioPciCore : IVfioPciCore
 
     /// <inheritdoc/>
     public VfioResult<int> RegisterRegion(DeviceRegion region) => _session is { } session ? session.Regions.Device.Add(region) : Errno.EINVAL;
+
+    // Whatever a client asks wakes the function first. An access that comes while it falls asleep wakes it at the gate.
+    private CoreSession? Awake
+    {
+        get
+        {
+            var session = _session;
+            if (session is { Gate.IsAsleep: true })
+                session.Gate.Wake();
+            return session;
+        }
+    }
 }

@@ -76,6 +76,41 @@ public static unsafe class EventFd
         }
     }
 
+    /// <summary>A second descriptor of the same eventfd, closed on exec.</summary>
+    /// <param name="eventFd">The eventfd; the caller keeps it open during the call.</param>
+    /// <returns>The descriptor; invalid if the process has none left, or this is none.</returns>
+    public static SafeFileHandle Duplicate(SafeFileHandle eventFd)
+        => new(Libc.fcntl(eventFd, Libc.F_DUPFD_CLOEXEC, 0), ownsHandle: true);
+
+    /// <summary>The kernel's number for an eventfd, the same for every descriptor of it, and no other's while one is open.</summary>
+    /// <param name="eventFd">The eventfd; the caller keeps it open during the call.</param>
+    /// <returns>The number; null where the kernel does not tell it (before 5.2, or without /proc).</returns>
+    public static long? Identity(SafeFileHandle eventFd)
+    {
+        const string Field = "eventfd-id:";
+        var added = false;
+        try
+        {
+            eventFd.DangerousAddRef(ref added);
+            foreach (var line in File.ReadLines($"/proc/self/fdinfo/{eventFd.DangerousGetHandle()}"))
+            {
+                if (line.StartsWith(Field, StringComparison.Ordinal))
+                    return long.Parse(line.AsSpan(Field.Length), System.Globalization.CultureInfo.InvariantCulture);
+            }
+
+            return null;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+        finally
+        {
+            if (added)
+                eventFd.DangerousRelease();
+        }
+    }
+
     private static bool IsReady(SafeFileHandle eventFd, short wanted, out bool failed)
     {
         var added = false;

@@ -51,4 +51,24 @@ public sealed class EventFdTests
         using var invalid = new SafeFileHandle(-1, ownsHandle: false);
         Assert.False(EventFd.Signal(invalid));
     }
+
+    [Fact]
+    public void A_duplicate_is_the_same_eventfd_and_outlives_the_first_descriptor()
+    {
+        var first = EventFd.Create();
+        using var second = EventFd.Duplicate(first);
+        using var other = EventFd.Create();
+        Assert.Equal(EventFd.Identity(first), EventFd.Identity(second));
+        Assert.NotNull(EventFd.Identity(other));
+        Assert.NotEqual(EventFd.Identity(first), EventFd.Identity(other));
+        Assert.Equal(1, Libc.fcntl(second, Libc.F_GETFD, 0) & 1);
+
+        EventFd.Signal(first);
+        first.Dispose();
+        Assert.Equal(1ul, EventFd.Consume(second));
+        using var invalid = new SafeFileHandle(-1, ownsHandle: false);
+        using var none = EventFd.Duplicate(invalid);
+        Assert.True(none.IsInvalid);
+        Assert.Null(EventFd.Identity(invalid));
+    }
 }

@@ -52,6 +52,12 @@ public sealed class LayoutTests
             Run(lengths.Select(l => $"printf(\"%zu %zu %zu\\n\", (size_t)CMSG_SPACE({l}), (size_t)CMSG_LEN({l}), (size_t)CMSG_ALIGN({l}));")));
     }
 
+    [Fact]
+    public void An_epoll_event_is_packed_where_gcc_packs_it()
+        => Assert.Equal(
+            [$"{Epoll.EventSize} {Epoll.DataOffset}"],
+            Run(["printf(\"%zu %zu\\n\", sizeof(struct epoll_event), offsetof(struct epoll_event, data));"]));
+
     // The reserved words between the fields hold no meaning, and their names are not the same everywhere.
     private static IEnumerable<FieldInfo> Fields(Type type)
         => type.GetFields(BindingFlags.Public | BindingFlags.Instance).Where(f => !f.Name.StartsWith("__", StringComparison.Ordinal));

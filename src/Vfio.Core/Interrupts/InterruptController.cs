@@ -1,5 +1,6 @@
 using Microsoft.Win32.SafeHandles;
 using Vfio.Core.Config;
+using Vfio.Core.EventFds;
 using static Vfio.Core.Config.HeaderRegisters;
 
 namespace Vfio.Core.Interrupts;
@@ -33,7 +34,7 @@ internal sealed class InterruptController
         _lines = function.Interrupts;
         _shadow = shadow;
         _control = new(function, map, config);
-        _intx = new(_lines, UnmaskWatcher.Shared, _held);
+        _intx = new(_lines, EventFdWatcher.Shared, _held);
         _messages = new(_lines, _held);
         _error = new(_held);
         _request = new(_held);
@@ -94,6 +95,16 @@ internal sealed class InterruptController
         lock (_setUp)
             _intx.SetDisabled(disabled, _writeIntxDisable);
     }
+
+    /// <summary>The function goes to sleep: INTx is silent meanwhile. Called with the access gate held alone.</summary>
+    /// <returns>Whether it has to be unmasked when the function wakes.</returns>
+    public bool MaskIntx() => _intx.Mask();
+
+    /// <summary>The function is awake: INTx is heard again. Called with the access gate held alone.</summary>
+    public void UnmaskIntx() => _intx.Unmask();
+
+    /// <summary>The function has reported an uncorrectable error.</summary>
+    public void ReportError() => _error.Signal();
 
     /// <summary>Asks the client to give the device back.</summary>
     /// <returns>Whether there is anybody to ask.</returns>

@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using Vfio.Core.EventFds;
 using Vfio.Native;
 
 namespace Vfio.Core.Interrupts;
@@ -12,14 +13,14 @@ namespace Vfio.Core.Interrupts;
 /// in here with locks of its own. For the same reason masking is a flag, and not a write of Interrupt Disable from the function's own
 /// thread.
 /// </remarks>
-internal sealed class IntxLine(IInterruptLines lines, UnmaskWatcher watcher, HeldEventFds held)
+internal sealed class IntxLine(IInterruptLines lines, EventFdWatcher watcher, HeldEventFds held)
 {
     private readonly Lock _line = new();
     private bool _active;
     private bool _masked;
     private bool _disabled;
     private SafeFileHandle? _trigger;
-    private UnmaskWatch? _unmask;
+    private EventFdWatch? _unmask;
 
     /// <summary>Turns INTx on; <paramref name="trigger"/> may be null, and is then set later.</summary>
     /// <returns>ENODEV: the function has no INTx that works.</returns>
@@ -93,10 +94,16 @@ internal sealed class IntxLine(IInterruptLines lines, UnmaskWatcher watcher, Hel
         }
     }
 
-    public void Mask()
+    /// <summary>Masks.</summary>
+    /// <returns>Whether it is on, and was not masked before.</returns>
+    public bool Mask()
     {
         lock (_line)
+        {
+            var changes = _active && !_masked;
             _masked = true;
+            return changes;
+        }
     }
 
     /// <summary>Unmasks; where the line is still asserted, the interrupt fires at once and stays masked.</summary>
@@ -121,14 +128,10 @@ internal sealed class IntxLine(IInterruptLines lines, UnmaskWatcher watcher, Hel
             return check;
         if (_unmask is not null)
             return Errno.EBUSY;
-        var watch = watcher.Add(eventFd, Unmask);
+        var watch = watcher.Add(eventFd, _ => Unmask());
         if (watch.IsSuccess)
-        {
-            held.Keep(eventFd);
             _unmask = watch.Value;
-        }
-
-        return watch;
+        return new VfioResult(watch.Error);
     }
 
     /// <summary>Ends unmasking by eventfd, if there is one.</summary>
@@ -138,7 +141,6 @@ internal sealed class IntxLine(IInterruptLines lines, UnmaskWatcher watcher, Hel
             return;
         _unmask = null;
         watcher.Remove(watch);
-        held.Release(watch.EventFd);
     }
 
     /// <summary>The guest's Interrupt Disable changed: masks, or unmasks.</summary>

@@ -19,6 +19,9 @@ internal sealed class FunctionBar(IPciBar bar, int widest, ulong excludedStart, 
     /// <summary>Whether a request touches nothing but the excluded window, and so not the device.</summary>
     public bool IsExcluded(ulong offset, int count) => offset >= excludedStart && offset + (ulong)count <= excludedEnd;
 
+    /// <summary>Whether a request touches any of the excluded window.</summary>
+    public bool OverlapsExcluded(ulong offset, int count) => offset < excludedEnd && offset + (ulong)count > excludedStart;
+
     public void Read(ulong offset, Span<byte> destination)
     {
         while (!destination.IsEmpty)

@@ -48,6 +48,9 @@ internal sealed class RegionTable
 
     public int Count => RegionIndex.FixedCount + Device.Count;
 
+    /// <summary>BAR 0 to 5; null where the function has none.</summary>
+    public FunctionBar? BarAt(int region) => region is >= RegionIndex.Bar0 and <= RegionIndex.Bar5 ? _bars[region] : null;
+
     public VfioResult<RegionInfo> Info(int region)
     {
         switch (region)
@@ -151,8 +154,8 @@ internal sealed class RegionTable
         return count;
     }
 
-    // What is answered without the device is answered whether or not it decodes, as in the kernel.
-    private bool Answers(FunctionBar bar, ulong offset, int count)
+    /// <summary>Whether an access is answered; the gate is held. What is without the device, is whether or not it decodes.</summary>
+    public bool Answers(FunctionBar bar, ulong offset, int count)
         => (!bar.IsMemory && !_gate.IsOver) || _memoryEnabled() || bar.IsExcluded(offset, count);
 
     private VfioResult<int> ReadRom(ulong offset, Span<byte> destination)

@@ -17,6 +17,7 @@ internal sealed class AccessGate
     private int _state;
     private int _owner;
     private volatile bool _isOver;
+    private volatile Action? _wake;
 
     /// <summary>
     /// The device is closed: an access that was waiting, and passes only now, must touch nothing, because the function may be another
@@ -26,6 +27,26 @@ internal sealed class AccessGate
     {
         get => _isOver;
         set => _isOver = value;
+    }
+
+    /// <summary>
+    /// The function sleeps: nobody holds the gate, and it is closed all the same, so that whoever comes to it wakes the function first.
+    /// </summary>
+    public bool IsAsleep => _wake is not null;
+
+    /// <summary>Whether an access would pass, or wake the function, and not wait.</summary>
+    public bool IsPassable => Volatile.Read(ref _state) >= 0 || IsAsleep;
+
+    /// <summary>Told when the gate has become passable, on the thread that let go of it; must not block.</summary>
+    public Action? Passable { get; set; }
+
+    /// <summary>Begins an access, unless it would have to wait for anything.</summary>
+    public bool TryEnterShared()
+    {
+        if (Interlocked.Increment(ref _state) > 0)
+            return true;
+        ExitShared();
+        return false;
     }
 
     /// <summary>Begins an access.</summary>
@@ -53,6 +74,16 @@ internal sealed class AccessGate
             return false;
         _turn.Wait();
         Drain(cancelTransfers);
+        try
+        {
+            WakeNow();
+        }
+        catch
+        {
+            Open();
+            throw;
+        }
+
         BeginOwner();
         return true;
     }
@@ -68,6 +99,30 @@ internal sealed class AccessGate
     }
 
     /// <summary>
+    /// Leaves the gate after <see cref="EnterAlone"/> has returned true, with the function asleep: <paramref name="wake"/> is run by the
+    /// next that comes, shared or alone, before it is let in.
+    /// </summary>
+    public void ExitAsleep(Action wake)
+    {
+        EndOwner(0);
+        lock (_changed)
+        {
+            _wake = wake;
+            Monitor.PulseAll(_changed);
+        }
+
+        _turn.Release();
+        Passable?.Invoke();
+    }
+
+    /// <summary>Wakes the function, if it sleeps.</summary>
+    public void Wake()
+    {
+        if (IsAsleep)
+            ExitAlone(EnterAlone());
+    }
+
+    /// <summary>
     /// As <see cref="EnterAlone"/>, to be held across awaits: no thread owns it until one calls <see cref="BeginOwner"/>.
     /// </summary>
     /// <param name="cancelTransfers">
@@ -78,6 +133,15 @@ internal sealed class AccessGate
     {
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         Drain(cancelTransfers);
+        try
+        {
+            WakeNow();
+        }
+        catch
+        {
+            Open();
+            throw;
+        }
     }
 
     /// <summary>As <see cref="CloseAsync"/>, where nobody is in and nobody wants to be alone. Never waits.</summary>
@@ -102,6 +166,7 @@ internal sealed class AccessGate
         }
 
         _turn.Release();
+        Passable?.Invoke();
     }
 
     /// <summary>This thread speaks for whoever holds the gate alone: its accesses pass. For the hooks of a variant.</summary>
@@ -123,12 +188,30 @@ internal sealed class AccessGate
             ExitShared();
             lock (_changed)
             {
-                while (Volatile.Read(ref _state) < 0)
+                while (!IsPassable)
                     Monitor.Wait(_changed);
             }
 
+            Wake();
             if (Interlocked.Increment(ref _state) > 0)
                 return;
+        }
+    }
+
+    // The gate is held alone, and by this thread.
+    private void WakeNow()
+    {
+        if (_wake is not { } wake)
+            return;
+        _wake = null;
+        var before = BeginOwner();
+        try
+        {
+            wake();
+        }
+        finally
+        {
+            EndOwner(before);
         }
     }
 

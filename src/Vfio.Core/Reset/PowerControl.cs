@@ -59,6 +59,9 @@ internal sealed class PowerControl
         }
     }
 
+    /// <summary>Whether the function may sleep: a PF stays awake for its VFs.</summary>
+    public bool MaySleep => !HasVirtualFunctions();
+
     /// <summary>The function was reset, which leaves it in D0.</summary>
     public void AfterReset()
     {
@@ -74,10 +77,9 @@ internal sealed class PowerControl
         var capabilities = _function.ReadConfig(_capability + Pm.Capabilities, 2);
         if ((state == 1 && (capabilities & Pm.D1Support) == 0) || (state == 2 && (capabilities & Pm.D2Support) == 0))
             return false;
-        return state == D0 || !HasVirtualFunctions();
+        return state == D0 || MaySleep;
     }
 
-    // A PF stays awake for its VFs.
     private bool HasVirtualFunctions()
         => _map.Extended(SrIov.Id) is > 0 and var at && (_function.ReadConfig(at + SrIov.Control, 2) & SrIov.VfEnable) != 0;
 

@@ -70,7 +70,7 @@ public static class VfioBuilderExtensions
     {
         // Not AddHostedService: that keeps one of a type, and there is one of these for each function.
         builder.Services.AddSingleton<IHostedService>(
-            provider => new VfioServerService(provider.GetRequiredService<IVfioHost>(), function, endpoint, options));
+            provider => ActivatorUtilities.CreateInstance<VfioServerService>(provider, new ServedFunction(function, endpoint, options)));
         return builder;
     }
 

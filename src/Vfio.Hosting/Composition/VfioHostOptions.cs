@@ -20,4 +20,10 @@ public sealed class VfioHostOptions
 
     /// <summary>How long a device may take to open, reset or close before it is taken for broken. 30 seconds by default.</summary>
     public TimeSpan OperationTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// How long a server of <c>AddVfioServer</c> that stops asks its client to give the device back, by the request index, before it
+    /// disconnects it; no longer than the application's own stop may take. Zero, the default: it is disconnected at once.
+    /// </summary>
+    public TimeSpan ReleaseTimeout { get; set; }
 }

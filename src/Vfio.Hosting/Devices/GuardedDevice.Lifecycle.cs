@@ -3,6 +3,11 @@ namespace Vfio.Hosting.Devices;
 // The slow members: each runs apart from the caller, because what never returns must not take the caller with it.
 internal sealed partial class GuardedDevice
 {
+    private volatile TaskCompletionSource? _open;
+
+    /// <summary>Completes when whoever has the device open has closed it; completed while it is closed.</summary>
+    public Task Closed => _open?.Task ?? Task.CompletedTask;
+
     public override async ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken)
     {
         if (_fault is not null)
@@ -10,6 +15,8 @@ internal sealed partial class GuardedDevice
         var result = await RunAsync(nameof(OpenAsync), token => _inner.OpenAsync(context, token), cancellationToken).ConfigureAwait(false);
         if (_fault is not null)
             await QuiesceAsync(ResetCause.Close).ConfigureAwait(false);
+        if (result.IsSuccess)
+            _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
         return result;
     }
 
@@ -28,6 +35,7 @@ internal sealed partial class GuardedDevice
         await RunAsync(nameof(CloseAsync), CloseInnerAsync, CancellationToken.None).ConfigureAwait(false);
         if (_fault is not null)
             await QuiesceAsync(cause).ConfigureAwait(false);
+        _open?.TrySetResult();
 
         async ValueTask<VfioResult> CloseInnerAsync(CancellationToken _)
         {

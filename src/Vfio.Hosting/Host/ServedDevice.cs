@@ -4,9 +4,17 @@ namespace Vfio.Hosting;
 public sealed class ServedDevice : IAsyncDisposable
 {
     private readonly Func<ValueTask> _stop;
+    private readonly Func<CancellationToken, Task> _untilClosed;
 
-    internal ServedDevice(VfioDevice device, string driver, string? degraded, Task completion, Func<ValueTask> stop)
+    internal ServedDevice(
+        VfioDevice device,
+        string driver,
+        string? degraded,
+        Task completion,
+        Func<CancellationToken, Task> untilClosed,
+        Func<ValueTask> stop)
     {
+        _untilClosed = untilClosed;
         Device = device;
         Driver = driver;
         Degraded = degraded;
@@ -25,6 +33,18 @@ public sealed class ServedDevice : IAsyncDisposable
 
     /// <summary>Ends when the serving does; failed if the endpoint broke.</summary>
     public Task Completion { get; }
+
+    /// <summary>
+    /// Takes the function back with its client's consent: asks for it at once and every 10 seconds (the request index, VFIO's REQ), until
+    /// the client has closed the device, and then ends the serving.
+    /// </summary>
+    /// <param name="cancellationToken">Ends the asking, and the serving all the same: the client is disconnected.</param>
+    public async ValueTask ReclaimAsync(CancellationToken cancellationToken)
+    {
+        // Given up, or asked to the end: either way it ends.
+        await _untilClosed(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await DisposeAsync().ConfigureAwait(false);
+    }
 
     /// <summary>
     /// Ends the serving, closes the device and gives the function back. A driver that never returns keeps its function, and is waited for

@@ -70,7 +70,9 @@ internal sealed partial class VfioHost
         }
 
         ServedDevice? served = null;
-        served = new(bound.Device, bound.Driver, bound.Degraded, completion, () => StopAsync(served!, stop));
+        served = new(
+            bound.Device, bound.Driver, bound.Degraded, completion,
+            token => ReleaseRequests.UntilClosedAsync(bound.Device, _time, token), () => StopAsync(served!, stop));
         _lending.Add(served);
         _ = completion.ContinueWith(_ => _lending.Remove(served), TaskScheduler.Default);
         return served;

@@ -17,7 +17,7 @@ internal sealed class NvmeFunctionBuilder(NvmeSubsystem subsystem, PciId identit
         var bar = new SimulatedBar(BarLayout.Index, BarKind.Memory64, layout.Size);
         var space = ConfigSpaceBuilder.Physical(identity, interruptPin: true).Bar(BarLayout.Index, bar);
         var offsets = Standard(space, definition.Vectors, layout, Capabilities.Express.Describe(), powerManagementResets: true);
-        space.Add(Capabilities.ErrorReporting.Describe());
+        var errors = space.Add(Capabilities.ErrorReporting.Describe());
         space.Add(Capabilities.SerialNumber.Describe(SerialNumber()));
         space.Add(Capabilities.AlternativeRouting.Describe());
         int? sriov = null;
@@ -45,6 +45,7 @@ internal sealed class NvmeFunctionBuilder(NvmeSubsystem subsystem, PciId identit
                 PowerManagement = offsets.PowerManagement,
                 PowerManagementResets = true,
                 Express = offsets.Express,
+                Errors = new(config, offsets.Express, errors, physical: null),
                 Bars = new Dictionary<int, SimulatedBar> { [BarLayout.Index] = bar },
             },
             layout, id: 0, Math.Min(queues.Private + queues.Flexible - 1, ControllerLimits.QueuePairs));
@@ -54,12 +55,12 @@ internal sealed class NvmeFunctionBuilder(NvmeSubsystem subsystem, PciId identit
 
     /// <summary>A VF with a secondary controller.</summary>
     internal (SimulatedFunction Function, NvmeController Controller) Virtual(
-        PciAddress address, VirtualFunctionDefinition definition, BarLayout layout, SingleRootIov iov)
+        PciAddress address, VirtualFunctionDefinition definition, BarLayout layout, SimulatedFunction physical, SingleRootIov iov)
     {
         var bar = new SimulatedBar(BarLayout.Index, BarKind.Memory64, layout.Size);
         var space = ConfigSpaceBuilder.Virtual(identity);
         var offsets = Standard(space, definition.Vectors, layout, Capabilities.Express.DescribeVirtual(), powerManagementResets: false);
-        space.Add(Capabilities.ErrorReporting.DescribeVirtual());
+        var errors = space.Add(Capabilities.ErrorReporting.DescribeVirtual());
         space.Add(Capabilities.AlternativeRouting.Describe());
         var config = space.Build();
         return Assemble(
@@ -74,6 +75,7 @@ internal sealed class NvmeFunctionBuilder(NvmeSubsystem subsystem, PciId identit
                 Interrupts = new(config, offsets.Msix, subsystem.Resources.Interrupts.SecondaryMax, hasPin: false),
                 PowerManagement = offsets.PowerManagement,
                 Express = offsets.Express,
+                Errors = new(config, offsets.Express, errors, physical.Errors),
                 Bars = new Dictionary<int, SimulatedBar> { [BarLayout.Index] = bar },
             },
             layout, (ushort)(definition.Index + 1), subsystem.Resources.Queues.SecondaryMax - 1);

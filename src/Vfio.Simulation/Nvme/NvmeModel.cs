@@ -34,7 +34,7 @@ internal sealed class NvmeModel : SimulatedModel
             _iov = physical.Iov;
             foreach (var own in virtuals)
             {
-                var (function, controller) = builder.Virtual(addresses[own.Index + 1], own, virtualLayout, _iov!);
+                var (function, controller) = builder.Virtual(addresses[own.Index + 1], own, virtualLayout, physical.Function, _iov!);
                 _functions.Add(function);
                 _subsystem.AddSecondary(controller, own.Index, own.Queues + 1, own.Vectors, own.Online);
             }
@@ -110,9 +110,10 @@ internal sealed class NvmeModel : SimulatedModel
         }
     }
 
-    // VFs are there as if a host had asked for them, so that they can be assigned at once.
+    // Errors are reported and VFs are there as if a host had asked for them, so that functions can be assigned at once.
     private void PowerOn(int virtuals)
     {
+        _functions[0].Errors.Enable();
         if (_iov is null)
             return;
         _subsystem.IsVirtualFunctionEnabled = _iov.IsEnabled;

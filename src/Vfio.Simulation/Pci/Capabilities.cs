@@ -35,20 +35,23 @@ internal static class Capabilities
     internal static class Express
     {
         internal const int DeviceControl = 8;
+        internal const int DeviceStatus = 0x0A;
         internal const uint InitiateFlr = 1 << 15;
+        internal const uint NonFatalEnable = 1 << 1, FatalEnable = 1 << 2, ErrorEnables = 0xF;
+        internal const uint NonFatalDetected = 1 << 1, FatalDetected = 1 << 2, UnsupportedRequestDetected = 1 << 3;
         private const uint Flr = 1 << 28, RoleBasedErrors = 1 << 15, ExtendedTag = 1 << 5, Payload256 = 1;
         private const uint LinkX4At16 = 0x44, SlotClock = 1 << 12, OptionalityCompliance = 1 << 22;
 
         internal static Capability Describe() => Common()
             .Word(DeviceControl, 0x2810, writable: 0x7FFF)
-            .Word(0x0A, 0, clear: 0xF)
+            .Word(DeviceStatus, 0, clear: 0xF)
             .Word(0x10, 0, writable: 0x01C8)
             .Word(0x12, LinkX4At16 | SlotClock)
             .Word(0x28, 0, writable: 0x1F)
             .Word(0x30, 4, writable: 0xF, sticky: 0xF);
 
         /// <summary>Of a VF: control lies with the PF, but for initiating a reset; link status is the PF's.</summary>
-        internal static Capability DescribeVirtual() => Common().Word(0x0A, 0, clear: 0xF);
+        internal static Capability DescribeVirtual() => Common().Word(DeviceStatus, 0, clear: 0xF);
 
         private static Capability Common() => new Capability(0x10, 0x3C)
             .Word(2, 2)
@@ -61,19 +64,24 @@ internal static class Capabilities
     /// <summary>Advanced Error Reporting, 7.8.4: the status, mask and severity registers of an endpoint; sticky through a reset.</summary>
     internal static class ErrorReporting
     {
+        internal const int UncorrectableStatus = 0x04, UncorrectableMask = 0x08, UncorrectableSeverity = 0x0C;
+        internal const int CorrectableStatus = 0x10, CorrectableMask = 0x14, Control = 0x18;
+        internal const uint FirstErrorPointer = 0x1F;
         private const uint Uncorrectable = 0x1FF010, Fatal = 0x062030, Correctable = 0xF1C1, Advisory = 0x2000;
 
         internal static Capability Describe() => new Capability(0x01, 0x48, version: 2)
-            .Dword(0x04, 0, clear: Uncorrectable, sticky: Uncorrectable)
-            .Dword(0x08, 0, writable: Uncorrectable, sticky: Uncorrectable)
-            .Dword(0x0C, Fatal, writable: Uncorrectable, sticky: Uncorrectable)
-            .Dword(0x10, 0, clear: Correctable, sticky: Correctable)
-            .Dword(0x14, Advisory, writable: Correctable, sticky: Correctable);
+            .Dword(UncorrectableStatus, 0, clear: Uncorrectable, sticky: Uncorrectable)
+            .Dword(UncorrectableMask, 0, writable: Uncorrectable, sticky: Uncorrectable)
+            .Dword(UncorrectableSeverity, Fatal, writable: Uncorrectable, sticky: Uncorrectable)
+            .Dword(CorrectableStatus, 0, clear: Correctable, sticky: Correctable)
+            .Dword(CorrectableMask, Advisory, writable: Correctable, sticky: Correctable)
+            .Dword(Control, 0, sticky: FirstErrorPointer);
 
         /// <summary>Of a VF: mask and severity are the PF's.</summary>
         internal static Capability DescribeVirtual() => new Capability(0x01, 0x48, version: 2)
-            .Dword(0x04, 0, clear: Uncorrectable, sticky: Uncorrectable)
-            .Dword(0x10, 0, clear: Correctable, sticky: Correctable);
+            .Dword(UncorrectableStatus, 0, clear: Uncorrectable, sticky: Uncorrectable)
+            .Dword(CorrectableStatus, 0, clear: Correctable, sticky: Correctable)
+            .Dword(Control, 0, sticky: FirstErrorPointer);
     }
 
     /// <summary>Alternative Routing-ID Interpretation, 7.8.8: no further physical function.</summary>

@@ -27,6 +27,7 @@ internal static class ConfigOffset
     internal const uint CommandInterruptDisable = 1 << 10;
     internal const uint StatusInterrupt = 1 << 3;
     internal const uint StatusCapabilities = 1 << 4;
+    internal const uint StatusSystemError = 1 << 14;
 
     /// <summary>Master data parity, target and master aborts, system and parity errors: written with 1 to clear.</summary>
     internal const uint StatusErrors = 0xF900;

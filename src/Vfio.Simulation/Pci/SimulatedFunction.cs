@@ -25,6 +25,8 @@ internal sealed record FunctionDescription
 
     public required int Express { get; init; }
 
+    public required ErrorReporting Errors { get; init; }
+
     public required IReadOnlyDictionary<int, SimulatedBar> Bars { get; init; }
 }
 
@@ -36,6 +38,7 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
     private readonly ConfigSpace _config;
     private readonly Lock _mastering = new();
     private int _pendingResets;
+    private volatile Action? _errorReported;
 
     internal SimulatedFunction(FunctionDescription description, IFunctionDevice device, FunctionDma dma)
     {
@@ -112,8 +115,22 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
         return VfioResult.Success;
     }
 
+    public void OnUncorrectableError(Action? reported) => _errorReported = reported;
+
     // Transfers are cancelled first, so the wait is for the device's own work alone.
     public void ConnectDma(IDmaSpace? dma) => Dma.ConnectAsync(dma, Device.RestAsync).GetAwaiter().GetResult();
+
+    internal ErrorReporting Errors => _description.Errors;
+
+    /// <summary>The function detects an error.</summary>
+    /// <returns>Whether it reports it; one that does not answer detects nothing.</returns>
+    internal bool Detect(UncorrectableError error)
+    {
+        if (!Answers || !Errors.Detect(error))
+            return false;
+        _errorReported?.Invoke();
+        return true;
+    }
 
     /// <summary>A reset from any cause; resets of one function follow one another.</summary>
     internal async Task ResetAsync()

@@ -62,6 +62,23 @@ public sealed class SimulatedTopology : IFunctionSource, IAsyncDisposable
             ? null
             : _models.Select(m => m.ControllerOf(controlled)).FirstOrDefault(c => c is not null);
 
+    /// <summary>
+    /// Has a function detect an uncorrectable error, as hardware may at any time: its AER and status registers say so, and where neither
+    /// the mask nor the enables keep it back, it reports it (<see cref="IPciFunction.OnUncorrectableError"/>), and its client's error
+    /// eventfd is signalled. Nothing else happens to the function. For hosts that rehearse failures, and for tests.
+    /// </summary>
+    /// <param name="function">The function; of a VF, mask, severity and enables are its PF's.</param>
+    /// <param name="error">The error.</param>
+    /// <returns>Whether it was reported; false as well while the function is being reset, or if it is a VF that is not enabled.</returns>
+    /// <exception cref="VfioException">ENODEV: no such function; there is none before <see cref="DiscoverAsync"/>.</exception>
+    public bool RaiseError(PciAddress function, UncorrectableError error)
+    {
+        if (!Enum.IsDefined(error))
+            throw new ArgumentOutOfRangeException(nameof(error), error, "no error that a simulated function can detect");
+        var found = Volatile.Read(ref _functions)?.OfType<SimulatedFunction>().FirstOrDefault(f => f.Address == function);
+        return found?.Detect(error) ?? throw new VfioException(Errno.ENODEV, $"{function} is no function of the simulation");
+    }
+
     /// <summary>Stops every device and removes temporary storage. Nobody may use a function any more.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -21,12 +21,18 @@ internal static class FeatureCommand
             return parsed.Error;
         if (IsAnsweredByCapability(parsed.Value.Id))
             return Errno.ENOTTY;
+        if (request.Descriptors.Count > 1)
+            return Errno.EINVAL;
 
         // The argsz bounds both ways: the data that counts of the request, and the room for that of the reply.
         var input = (ReadOnlySpan<byte>)request.Body[FeatureStructure.Size..Math.Min(request.BodyLength, (int)asked.ArgSize)];
         var payload = reply.Payload(Math.Max((int)asked.ArgSize, FeatureStructure.Size + input.Length));
         payload.Clear();
-        var result = session.Device.Feature(parsed.Value, input, payload[FeatureStructure.Size..(int)asked.ArgSize]);
+
+        // Some features name an eventfd by a number of the client's; the descriptor itself comes beside the data. The device borrows it.
+        using var eventFd = request.Descriptors.Count == 1 ? request.Descriptors.Take(0) : null;
+        var wanted = parsed.Value with { EventFd = eventFd };
+        var result = session.Device.Feature(wanted, input, payload[FeatureStructure.Size..(int)asked.ArgSize]);
         if (!result.IsSuccess)
             return result;
         var length = result.Value;

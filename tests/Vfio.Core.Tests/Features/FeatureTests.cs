@@ -44,7 +44,7 @@ public sealed class FeatureTests
         Assert.Equal(0, Ask(device, FeatureId.LowPowerExit, Set));
         Assert.Equal(-(int)Errno.EINVAL, Ask(device, FeatureId.LowPowerEntryWithWakeup, Set, [1, 0, 0, 0]));
         Assert.Equal(-(int)Errno.EINVAL, Ask(device, FeatureId.LowPowerEntryWithWakeup, Set, [255, 255, 255, 255, 0, 0, 0, 0]));
-        Assert.Equal(0, Ask(device, FeatureId.LowPowerEntryWithWakeup, Set, new byte[8]));
+        Assert.Equal(-(int)Errno.EBADF, Ask(device, FeatureId.LowPowerEntryWithWakeup, Set, new byte[8]));
     }
 
     [Fact]

@@ -24,6 +24,7 @@ public sealed class MessageTests : IDisposable
     public void Dispose() => Array.ForEach(_clients, c => c.Dispose());
 
     [Fact]
+    [Trait("Trap", "30")]
     public async Task Indexes_are_told_as_the_kernel_tells_them()
     {
         await using var device = await OpenDevice.Open(_function);
@@ -39,6 +40,7 @@ public sealed class MessageTests : IDisposable
     }
 
     [Fact]
+    [Trait("Trap", "21")]
     public async Task Vectors_signal_the_eventfds_that_they_were_given_and_can_be_added_one_by_one()
     {
         await using var device = await OpenDevice.Open(_function);
@@ -69,6 +71,7 @@ public sealed class MessageTests : IDisposable
     }
 
     [Fact]
+    [Trait("Trap", "30")]
     public async Task MSI_does_not_grow_and_MSI_X_does_where_the_function_can()
     {
         await using var device = await OpenDevice.Open(_function);
@@ -82,6 +85,7 @@ public sealed class MessageTests : IDisposable
     }
 
     [Fact]
+    [Trait("Trap", "25")]
     public async Task A_block_that_fails_tears_down_even_vectors_that_worked_before()
     {
         await using var device = await OpenDevice.Open(_function);
@@ -107,6 +111,7 @@ public sealed class MessageTests : IDisposable
     }
 
     [Fact]
+    [Trait("Trap", "22")]
     public async Task Too_few_vectors_answer_with_how_many_can_be_had_and_enable_nothing()
     {
         _function.Lines.Obtainable = 2;
@@ -118,6 +123,8 @@ public sealed class MessageTests : IDisposable
     }
 
     [Fact]
+    [Trait("Trap", "24")]
+    [Trait("Trap", "26")]
     public async Task Only_one_index_is_on_at_a_time_and_enabling_nothing_is_out_of_range()
     {
         await using var device = await OpenDevice.Open(_function);
@@ -127,6 +134,49 @@ public sealed class MessageTests : IDisposable
         Assert.Equal(-(int)Errno.EINVAL, device.Trigger(IrqIndex.Msi, 0, Client(0)));
         Assert.Equal(-(int)Errno.EINVAL, device.Trigger(IrqIndex.Intx, 0, Client(0)));
         Assert.Equal(0, device.Trigger(IrqIndex.Request, 0, Client(0)));
+    }
+
+    [Theory]
+    [Trait("Trap", "23")]
+    [InlineData(0x20u, Errno.EINVAL)]
+    [InlineData(0x23u, Errno.EINVAL)]
+    [InlineData(0x25u, Errno.EINVAL)]
+    [InlineData(0x27u, Errno.EINVAL)]
+    [InlineData(0x61u, Errno.EINVAL)]
+    [InlineData(0x01u, Errno.ENOTTY)]
+    [InlineData(0x31u, Errno.ENOTTY)]
+    [InlineData(0x39u, Errno.ENOTTY)]
+    [InlineData(0x09u, Errno.ENOTTY)]
+    [InlineData(0x11u, Errno.ENOTTY)]
+    [InlineData(0x14u, Errno.ENOTTY)]
+    public async Task A_request_needs_one_kind_of_data_and_one_action_that_its_index_knows(uint flags, Errno expected)
+    {
+        await using var device = await OpenDevice.Open(_function);
+        Assert.Equal(0, device.Trigger(IrqIndex.Msix, 0, Client(0)));
+
+        foreach (var index in new[] { IrqIndex.Msi, IrqIndex.Msix, IrqIndex.Error, IrqIndex.Request })
+        {
+            var result = device.SetIrqs(new() { Index = (uint)index, Flags = (IrqSetFlags)flags, Count = 1, Bools = [1], EventFds = [null] });
+            Assert.Equal(expected, result.Error);
+        }
+    }
+
+    [Theory]
+    [Trait("Trap", "26")]
+    [InlineData(IrqIndex.Msi)]
+    [InlineData(IrqIndex.Msix)]
+    public async Task Enabling_without_an_eventfd_turns_the_index_on_with_no_vector_that_signals(IrqIndex index)
+    {
+        await using var device = await OpenDevice.Open(_function);
+
+        Assert.Equal(0, device.Trigger(index, 0, null, null, null));
+        Assert.Equal(index, device.Core.ActiveIrqIndex);
+        Assert.Equal(3, _function.Lines.EnabledVectors);
+        Assert.Equal(0, device.None(index, IrqSetFlags.ActionTrigger, 3));
+        Assert.Equal(0, _function.Lines.TriggerCount);
+        Assert.Equal(0, device.Trigger(index, 1, Client(1)));
+        _function.Lines.Fire(1);
+        Assert.Equal([0ul, 1, 0, 0], _clients.Select(EventFd.Consume));
     }
 
     [Fact]

@@ -24,6 +24,9 @@ internal static class Requests
     public static int Unmask(this OpenDevice device, IrqIndex index, SafeFileHandle? eventFd)
         => Send(device, new() { Index = (uint)index, Flags = IrqSetFlags.DataEventFd | IrqSetFlags.ActionUnmask, Count = 1, EventFds = [eventFd] });
 
+    public static int Mask(this OpenDevice device, SafeFileHandle? eventFd)
+        => Send(device, new() { Flags = IrqSetFlags.DataEventFd | IrqSetFlags.ActionMask, Count = 1, EventFds = [eventFd] });
+
     public static int Disable(this OpenDevice device, IrqIndex index) => None(device, index, IrqSetFlags.ActionTrigger, 0);
 
     /// <summary>A second descriptor of an eventfd: the client's own, which the device does not close.</summary>

@@ -42,6 +42,9 @@ internal sealed class ScriptedFunction : IPciFunction
 
     public IDmaSpace? Dma { get; private set; }
 
+    /// <summary>Whom an uncorrectable error is reported to.</summary>
+    public Action? ErrorReported { get; private set; }
+
     public PciAddress Address { get; init; } = new(0, 1, 0, 0);
 
     public PciId Id { get; init; } = new(0x1234, 0x11E8, 0, 0, 0xFF0000, 1);
@@ -103,6 +106,8 @@ internal sealed class ScriptedFunction : IPciFunction
             _atReset.CopyTo(ConfigBytes, 0);
         return result;
     }
+
+    public void OnUncorrectableError(Action? reported) => ErrorReported = reported;
 
     /// <summary>Registers as after power-on, whoever reset the function.</summary>
     public void ResetRegisters() => _atReset.CopyTo(ConfigBytes, 0);

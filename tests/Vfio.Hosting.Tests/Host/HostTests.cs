@@ -109,7 +109,7 @@ public sealed class HostTests
         }
     }
 
-    private static byte[] Message(byte command, byte[] payload)
+    internal static byte[] Message(byte command, byte[] payload)
         => [0, 0, command, 0, (byte)(16 + payload.Length), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, .. payload];
 
     [Fact]

@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+using Vfio.Native;
 using Vfio.User.Tests.Peers;
 
 namespace Vfio.User.Tests.Wire;
@@ -65,6 +67,27 @@ public class FeatureTests
         Assert.Equal(7, seen.Length);
         Assert.Equal(Fields.Of(16u, 5u | Set, 0xabul), client.Succeed(16, Fields.Of(16u, 5u | Set, 0xabul)));
         Assert.Equal(Fields.Of(0xabul), seen);
+    }
+
+    [Fact]
+    public async Task A_descriptor_that_comes_along_is_lent_to_the_device()
+    {
+        await using var server = await RunningServer.StartAsync();
+        SafeFileHandle? lent = null;
+        server.Device.OnFeature = (request, _, _) =>
+        {
+            lent = request.EventFd;
+            return lent is null || EventFd.Signal(lent) ? 0 : Errno.EINVAL;
+        };
+        using var client = server.Connect();
+        using var eventFd = EventFd.Create();
+
+        client.Succeed(16, Fields.Of(16u, 4u | Set, 42u, 0u), eventFd);
+        Assert.Equal(1ul, EventFd.Consume(eventFd));
+        Assert.True(lent!.IsClosed);
+        client.Succeed(16, Fields.Of(16u, 4u | Set, 42u, 0u));
+        Assert.Null(lent);
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(16u, 4u | Set, 42u, 0u), eventFd, eventFd);
     }
 
     [Fact]
