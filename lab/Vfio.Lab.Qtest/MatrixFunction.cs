@@ -25,6 +25,7 @@ internal sealed class MatrixFunction : IDisposable
         var power = builder.Add(Capabilities.PowerManagement.Describe(resets: false));
         var express = builder.Add(Capabilities.Express.Describe());
         var msix = builder.Add(Capabilities.Msix.Describe(MatrixDevice.Vectors, MatrixDevice.RegisterBar, MsixTable, MsixPending));
+        var errors = builder.Add(Capabilities.ErrorReporting.Describe());
         MsixCapability = msix;
         var config = builder.Build();
         var interrupts = new FunctionInterrupts(config, msix, MatrixDevice.Vectors, hasPin: false);
@@ -39,6 +40,7 @@ internal sealed class MatrixFunction : IDisposable
                 Interrupts = interrupts,
                 PowerManagement = power,
                 Express = express,
+                Errors = new(config, express, errors, physical: null),
                 Bars = bars,
             },
             Device,
