@@ -155,7 +155,7 @@ internal sealed class ConfigMapBuilder
             else
             {
                 // The first cannot be unlinked: an empty header stays to hold the chain.
-                AddBlock(new("hidden", at, 4, [new(0, 4, RegisterRule.All, 0)]));
+                AddBlock(new("hidden", at, 4, [new(0, 4, RegisterRule.All, 0)], rule is { RawWrites: true }));
                 _shadow.Merge(at, 4, ~NextMask, 0);
                 previous = at;
             }

@@ -127,24 +127,10 @@ public sealed class CapabilityTrapTests
     }
 
     [Fact]
+    [Trait("Trap", "9")]
     public async Task VPD_transfers_complete_by_the_flag()
     {
-        var hardware = new Hardware(256);
-        var at = hardware.Standard(0x03, 8);
-        var function = new ScriptedFunction(hardware.Bytes);
-        var vpd = Enumerable.Range(0, 64).Select(i => (byte)i).ToArray();
-        function.OnConfigWrite = (offset, width, value) =>
-        {
-            if (offset != at + 2 || width != 2)
-                return;
-            var address = (int)(value & 0x7FFF);
-            var data = function.ConfigBytes.AsSpan(at + 4, 4);
-            if ((value & 0x8000) != 0)
-                data.CopyTo(vpd.AsSpan(address));
-            else
-                vpd.AsSpan(address, 4).CopyTo(data);
-            function.ConfigBytes[at + 3] ^= 0x80;
-        };
+        var (function, at, vpd) = WithVpd();
         await using var device = await OpenDevice.Open(function);
 
         device.WriteConfig(at + 2, 2, 8);
@@ -157,6 +143,60 @@ public sealed class CapabilityTrapTests
         device.WriteConfig(at + 2, 2, 0x8010);
         Assert.Equal(0x0010u, device.ReadConfig(at + 2, 2));
         Assert.Equal(0xCAFEF00D, BitConverter.ToUInt32(vpd, 0x10));
+    }
+
+    [Fact]
+    public async Task VPD_ends_where_its_tags_do()
+    {
+        var (function, at, vpd) = WithVpd();
+        await using var device = await OpenDevice.Open(function);
+
+        device.WriteConfig(at + 2, 2, 44);
+        Assert.Equal(0x8000u | 44, device.ReadConfig(at + 2, 2));
+        Assert.Equal(0x00782D2Cu, device.ReadConfig(at + 4));
+        device.WriteConfig(at + 2, 2, 48);
+        Assert.Equal(0x8000u | 48, device.ReadConfig(at + 2, 2));
+        Assert.Equal(0u, device.ReadConfig(at + 4));
+
+        device.WriteConfig(at + 4, 4, 0xCAFEF00D);
+        device.WriteConfig(at + 2, 2, 0x8000 | 44);
+        Assert.Equal(0x8000u | 44, device.ReadConfig(at + 2, 2));
+        Assert.Equal(44, vpd[44]);
+    }
+
+    [Fact]
+    public async Task VPD_without_tags_is_none()
+    {
+        var (function, at, vpd) = WithVpd();
+        vpd.AsSpan().Fill(0xFF);
+        await using var device = await OpenDevice.Open(function);
+
+        device.WriteConfig(at + 2, 2, 8);
+        Assert.Equal(8u, device.ReadConfig(at + 2, 2));
+    }
+
+    /// <summary>47 bytes of data: an identifier, a list of fields, the end; apart from the tags each byte is its own address.</summary>
+    private static (ScriptedFunction Function, int At, byte[] Vpd) WithVpd()
+    {
+        var hardware = new Hardware(256);
+        var at = hardware.Standard(0x03, 8);
+        var function = new ScriptedFunction(hardware.Bytes);
+        var vpd = Enumerable.Range(0, 64).Select(i => (byte)i).ToArray();
+        (vpd[0], vpd[1], vpd[2]) = (0x82, 0x20, 0);
+        (vpd[35], vpd[36], vpd[37], vpd[46]) = (0x90, 8, 0, 0x78);
+        function.OnConfigWrite = (offset, width, value) =>
+        {
+            if (offset != at + 2 || width != 2)
+                return;
+            var address = (int)(value & 0x7FFF);
+            var data = function.ConfigBytes.AsSpan(at + 4, 4);
+            if ((value & 0x8000) != 0)
+                data.CopyTo(vpd.AsSpan(address));
+            else
+                vpd.AsSpan(address, 4).CopyTo(data);
+            function.ConfigBytes[at + 3] ^= 0x80;
+        };
+        return (function, at, vpd);
     }
 
     [Fact]

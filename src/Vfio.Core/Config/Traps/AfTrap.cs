@@ -10,6 +10,8 @@ internal sealed class AfTrap(TrapContext context, ConfigBlock block) : ConfigTra
         const uint Needed = Af.FlrCapable | Af.TransactionsPending;
         WriteDefault(at, width, value);
         var control = Block.Start + Af.Control;
+        if (!Owns(control, 1))
+            return;
         bool asked;
         lock (Shadow.Changing)
         {

@@ -12,7 +12,7 @@ internal sealed class ExpressTrap(TrapContext context, ConfigBlock block) : Conf
 
     public override void Write(int at, int width, uint value)
     {
-        if (Block.Length < Express.DeviceControl + 2)
+        if (!Owns(Control, 2))
         {
             WriteDefault(at, width, value);
             return;
