@@ -23,7 +23,8 @@ internal sealed class ConfigModel
         _virtual = map.Virtual;
         _realBars = [.. Enumerable.Range(0, 7).Select(i => hardware.ReadConfig(i < 6 ? 0x10 + (4 * i) : 0x30, 4))];
         _followsIntxDisable = (hardware.Writable[5] & 4) != 0;
-        _msi = StandardChain.Find(hardware, 0x05);
+        _msi = map.Blocks.Find(block => block is { Id: 0x05, IsExtended: false })?.Start ?? 0;
+        MsiVectors = _msi == 0 ? 0 : 1 << ((hardware.Registers[_msi + 2] >> 1) & 7);
         _vpd = new VpdModel(hardware);
         _power = new PowerModel(hardware, map.Blocks.Find(block => block is { Id: 0x10, IsExtended: true })?.Start ?? 0);
     }
@@ -34,6 +35,9 @@ internal sealed class ConfigModel
 
     /// <summary>Whether MSI is the enabled IRQ index, and the last enabled number of its vectors, as a power of two.</summary>
     public (bool IsActive, int QueueLog) Msi { get; private set; }
+
+    /// <summary>How many MSI vectors there are; 0 without the capability.</summary>
+    public int MsiVectors { get; }
 
     public bool MemoryEnabled => _power.State < 3 && (IsVf || (_virtual[4] & 2) != 0);
 

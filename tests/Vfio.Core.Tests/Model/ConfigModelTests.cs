@@ -85,7 +85,7 @@ public sealed class ConfigModelTests
             EventFds = new SafeFileHandle?[vectors],
         };
         var result = core.SetIrqs(set);
-        var isPossible = vectors <= function.Lines.Msi && function.Lines.Msi > 0 && (vectors > 0 || model.Msi.IsActive);
+        var isPossible = vectors <= model.MsiVectors && model.MsiVectors > 0 && (vectors > 0 || model.Msi.IsActive);
         Assert.Equal(isPossible, result.IsSuccess);
         if (isPossible)
             model.SetMsi(vectors);

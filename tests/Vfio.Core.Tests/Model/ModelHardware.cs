@@ -20,8 +20,7 @@ internal static class ModelHardware
         if (from.Size == 4096 && from.Extended.Length == 0)
             function.Registers.AsSpan(0x100, 4).Clear();
         Protect(function);
-        var msi = StandardChain.Find(function, 0x05);
-        function.Lines.Msi = msi == 0 ? 0 : 1 << Math.Min(5, (function.Registers[msi + 2] >> 1) & 7);
+        function.Lines.Msi = 128;
         return function;
     }
 
@@ -115,7 +114,7 @@ internal static class ModelHardware
             (function.Writable[express + 9], function.ClearedByOne[express + 9]) = (0x7F, 0);
         }
 
-        if (StandardChain.Find(function, 0x03) is > 0 and var vpd && vpd <= 0xF8)
+        if (StandardChain.Find(function, 0x03) is > 0 and <= 0xF8 and var vpd)
         {
             function.VpdAt = vpd;
             function.Writable.AsSpan(vpd + 2, 6).Fill(0xFF);

@@ -9,7 +9,8 @@ namespace Vfio.Core.Config;
 internal sealed class VpdTrap(TrapContext context, ConfigBlock block) : ConfigTrap(context, block)
 {
     private readonly Lock _transfer = new();
-    private readonly VpdRegisters _registers = new(context, block.Start);
+    // Of several capabilities the PCI core takes the first.
+    private readonly VpdRegisters _registers = new(context, context.Map.Standard(Vpd.Id));
 
     public override void Write(int at, int width, uint value)
     {
