@@ -107,18 +107,7 @@ internal sealed class VpdRegisters(TrapContext context, int start)
         return true;
     }
 
-    private uint ReadHardware(int at, int width)
-    {
-        context.Gate.EnterShared();
-        try
-        {
-            return context.Function.ReadConfig(at, width);
-        }
-        finally
-        {
-            context.Gate.ExitShared();
-        }
-    }
+    private uint ReadHardware(int at, int width) => context.Config.ReadHardware(at, width);
 
     private void WriteHardware(int at, int width, uint value)
     {
