@@ -23,6 +23,9 @@ internal struct ConfigByte
     public Access Access;
     public byte Virtual;
     public byte Writable;
+
+    /// <summary>Of a capability whose links the hardware shows.</summary>
+    public bool IsMiddle;
 }
 
 /// <summary>The header, or a capability that was found.</summary>

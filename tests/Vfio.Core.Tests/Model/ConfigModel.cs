@@ -118,6 +118,7 @@ internal sealed class ConfigModel
             {
                 Access.Raw => real,
                 Access.Masked => (byte)((_virtual[position] & config.Virtual) | (real & ~config.Virtual)),
+                _ when config.IsMiddle => real,
                 _ when config.Block!.IsExtended => offset < 4 ? _virtual[position] : real,
                 _ => offset == 1 || (offset == 0 && piece.Length > 1) ? _virtual[position] : real,
             };

@@ -142,11 +142,13 @@ internal sealed class ReferenceMap
     private void Claim(ConfigBlock block, int length, Access access, (int Offset, int Width, uint Virtual, uint Writable)[]? masks, int limit)
     {
         Blocks.Add(block);
+        // The kernel searches backwards for the start, and takes the second of two that abut for the middle of the first.
+        var isMiddle = block.Start > (block.IsExtended ? 0x100 : 0x40) && Bytes[block.Start - 1].Block is { } before && before.Id == block.Id;
         var end = Math.Min(block.Start + length, limit);
         for (var at = block.Start; at < end; at++)
         {
             Virtual[at] = _hardware.Registers[at];
-            Bytes[at] = new() { Block = block, Access = access };
+            Bytes[at] = new() { Block = block, Access = access, IsMiddle = isMiddle && masks is null };
         }
 
         foreach (var (offset, width, isVirtual, isWritable) in masks ?? [])

@@ -97,41 +97,6 @@ public sealed class RegionAccessTests
     }
 
     [Fact]
-    public async Task A_ROM_reads_in_accesses_of_at_most_4_bytes_with_ones_behind_its_image_and_is_not_written()
-    {
-        var function = WithBars(out _, out _);
-        await using var device = await OpenDevice.Open(function);
-        var rom = function.Bars[RegionIndex.Rom];
-        rom.Accesses.Clear();
-        var enabled = 0;
-        rom.OnAccess = (_, _) => enabled += (int)(function.Hardware32(0x30) & 1);
-
-        var read = new byte[16];
-        Assert.Equal(16, device.Read(RegionIndex.Rom, 1016, read).Value);
-        Assert.Equal([.. new byte[8], .. Enumerable.Repeat((byte)0xFF, 8)], read);
-        Assert.Equal([(false, 1016ul, 4), (false, 1020, 4)], rom.Accesses);
-        Assert.Equal(2, enabled);
-        Assert.Equal(0u, function.Hardware32(0x30) & 1);
-        Assert.Equal(Errno.EINVAL, device.Write(RegionIndex.Rom, 0, new byte[4]).Error);
-        // Recorded: a ROM that does not decode cannot be mapped by the kernel.
-        device.WriteConfig(4, 2, 0);
-        Assert.Equal(Errno.ENOMEM, device.Read(RegionIndex.Rom, 0, new byte[4]).Error);
-    }
-
-    [Fact]
-    public async Task A_ROM_without_an_image_is_sized_but_empty()
-    {
-        var function = WithBars(out _, out _);
-        function.Bars[RegionIndex.Rom] = new ScriptedBar(2048);
-        await using var device = await OpenDevice.Open(function);
-
-        Assert.Equal(RegionInfo.Absent, device.GetRegionInfo(RegionIndex.Rom).Value);
-        device.WriteConfig(0x30, 4, 0xFFFFFFFF);
-        Assert.Equal(0xFFFFF801u, device.ReadConfig(0x30));
-        Assert.Equal(Errno.ENOMEM, device.Read(RegionIndex.Rom, 0, new byte[4]).Error);
-    }
-
-    [Fact]
     public async Task A_BAR_is_mapped_in_the_areas_that_the_back_end_gives()
     {
         using var file = new SafeFileHandle(-1, false);

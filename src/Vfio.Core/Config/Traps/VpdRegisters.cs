@@ -3,7 +3,9 @@ using static Vfio.Core.Config.CapabilityRegisters;
 
 namespace Vfio.Core.Config;
 
-/// <summary>The hardware's own VPD registers: aligned dwords, one transfer at a time. Source: the kernel's <c>drivers/pci/vpd.c</c>.</summary>
+/// <summary>
+/// The hardware's own VPD registers: aligned dwords, one transfer at a time. Source: the kernel's <c>drivers/pci/vpd.c</c>.
+/// </summary>
 internal sealed class VpdRegisters(TrapContext context, int start)
 {
     private const int MaxSize = 0x8000, None = -1;
