@@ -3,9 +3,8 @@ using Vfio.Core.Reset;
 namespace Vfio.Core.Regions;
 
 /// <summary>
-/// The legacy VGA memory and ports of a display controller, at their bus addresses; whatever lies between them is not there. They are
-/// no BAR,
-/// so they answer whether or not COMMAND enables memory. Source: the kernel's <c>vfio_pci_vga_rw</c>.
+/// The legacy VGA memory and ports of a display controller, at their bus addresses; whatever lies between them is not there. They are no
+/// BAR, so they answer whether or not COMMAND enables memory. Source: the kernel's <c>vfio_pci_vga_rw</c>.
 /// </summary>
 internal sealed class VgaRegion(IPciBar vga, AccessGate gate)
 {

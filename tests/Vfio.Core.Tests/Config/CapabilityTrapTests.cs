@@ -6,6 +6,7 @@ namespace Vfio.Core.Tests.Config;
 public sealed class CapabilityTrapTests
 {
     [Fact]
+    [Trait("Trap", "8")]
     public async Task MSI_cannot_be_enabled_by_configuration_writes()
     {
         var hardware = new Hardware(256);
@@ -20,6 +21,7 @@ public sealed class CapabilityTrapTests
     }
 
     [Fact]
+    [Trait("Trap", "8")]
     public async Task MSI_vectors_that_a_guest_enables_are_clamped_to_those_set_up()
     {
         var hardware = new Hardware(256);
@@ -54,6 +56,7 @@ public sealed class CapabilityTrapTests
     }
 
     [Fact]
+    [Trait("Trap", "1")]
     public async Task The_MSI_X_control_word_drops_writes()
     {
         var hardware = new Hardware(256);
@@ -200,6 +203,7 @@ public sealed class CapabilityTrapTests
     }
 
     [Fact]
+    [Trait("Trap", "9")]
     public async Task A_VPD_transfer_that_fails_never_completes()
     {
         var hardware = new Hardware(256);
@@ -213,6 +217,7 @@ public sealed class CapabilityTrapTests
     }
 
     [Theory]
+    [Trait("Trap", "7")]
     [InlineData(true)]
     [InlineData(false)]
     public async Task Initiate_FLR_reads_as_0_and_resets_where_the_function_has_one(bool capable)
@@ -230,6 +235,26 @@ public sealed class CapabilityTrapTests
     }
 
     [Theory]
+    [Trait("Trap", "7")]
+    [InlineData(Errno.ETIMEDOUT)]
+    [InlineData(Errno.EAGAIN)]
+    [InlineData(Errno.ENOTTY)]
+    public async Task A_guest_does_not_see_that_its_FLR_failed(Errno failure)
+    {
+        var hardware = new Hardware();
+        var at = hardware.Express();
+        var function = new ScriptedFunction(hardware.Bytes);
+        await using var device = await OpenDevice.Open(function);
+        function.OnReset = (_, _) => ValueTask.FromResult<VfioResult>(failure);
+
+        Assert.Equal(2, device.Write(RegionIndex.Config, (ulong)at + 8, [0x30, 0xA0]).Value);
+        Assert.Equal(0x2030u, device.ReadConfig(at + 8, 2));
+        Assert.Equal(["prepare PcieFlr", "done PcieFlr"], device.Hooks);
+        function.OnReset = null;
+    }
+
+    [Theory]
+    [Trait("Trap", "7")]
     [InlineData(3u, true)]
     [InlineData(2u, false)]
     [InlineData(0u, false)]

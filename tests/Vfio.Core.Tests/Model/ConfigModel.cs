@@ -23,10 +23,10 @@ internal sealed class ConfigModel
         _virtual = map.Virtual;
         _realBars = [.. Enumerable.Range(0, 7).Select(i => hardware.ReadConfig(i < 6 ? 0x10 + (4 * i) : 0x30, 4))];
         _followsIntxDisable = (hardware.Writable[5] & 4) != 0;
-        _msi = map.Blocks.Find(block => block is { Id: 0x05, IsExtended: false })?.Start ?? 0;
+        _msi = map.First(0x05);
         MsiVectors = _msi == 0 ? 0 : 1 << ((hardware.Registers[_msi + 2] >> 1) & 7);
-        _vpd = new VpdModel(hardware);
-        _power = new PowerModel(hardware, map.Blocks.Find(block => block is { Id: 0x10, IsExtended: true })?.Start ?? 0);
+        _vpd = new VpdModel(hardware, map.First(0x03));
+        _power = new PowerModel(hardware, map.First(0x01), map.First(0x10, isExtended: true));
     }
 
     public ModelFunction Hardware { get; }
@@ -169,14 +169,14 @@ internal sealed class ConfigModel
             case 0x01 when offset == 4:
                 _power.Enter((int)value & 3);
                 break;
-            case 0x03 when offset <= 3 && offset + width > 3:
+            // A register that a later capability lies over is that one's.
+            case 0x03 when offset <= 3 && offset + width > 3 && _bytes[block.Start + 4].Block == block && _bytes[block.Start + 7].Block == block:
                 _vpd.Transfer(_virtual.AsSpan(block.Start + 2, 6));
                 break;
             // The kernel takes a piece that ends just before the register for one that holds it, too.
             case 0x05 when offset <= 2 && offset + width > 2:
                 WriteMsiControl(block.Start + 2);
                 break;
-            // A register that a later capability lies over is that one's.
             case 0x10 when _bytes[block.Start + 8].Block == block && _bytes[block.Start + 9].Block == block:
                 WriteDeviceControl(block.Start, readRequest);
                 break;

@@ -7,11 +7,11 @@ internal sealed class PowerModel
     private readonly int _at;
     private readonly int _virtualization;
 
-    public PowerModel(ModelFunction hardware, int virtualization)
+    public PowerModel(ModelFunction hardware, int at, int virtualization)
     {
         _hardware = hardware;
         _virtualization = virtualization;
-        _at = StandardChain.Find(hardware, 0x01);
+        _at = at;
         State = _at == 0 ? 0 : hardware.Registers[_at + 4] & 3;
     }
 

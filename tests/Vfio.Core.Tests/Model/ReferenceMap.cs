@@ -1,7 +1,8 @@
 namespace Vfio.Core.Tests.Model;
 
 /// <summary>
-/// What each byte is, and the virtual bytes at open, by linux-vfio.md 2.2, 2.6 and 2.7: the chains walked, what is hidden taken out of them.
+/// What each byte is, and the virtual bytes at open, by linux-vfio.md 2.2, 2.6 and 2.7: the chains walked, what is hidden taken out of
+/// them.
 /// </summary>
 internal sealed class ReferenceMap
 {
@@ -29,8 +30,12 @@ internal sealed class ReferenceMap
         var hasExtended = map.AddStandard();
         if (hasExtended)
             map.AddExtended();
+        map.FindMiddles();
         return map;
     }
+
+    /// <summary>Where the first visible capability of an id is; 0 if there is none.</summary>
+    public int First(int id, bool isExtended = false) => Blocks.Find(block => block.Id == id && block.IsExtended == isExtended)?.Start ?? 0;
 
     private uint Read8(int at) => at < _hardware.ConfigSize ? _hardware.Registers[at] : 0xFFu;
 
@@ -139,16 +144,26 @@ internal sealed class ReferenceMap
             Virtual.AsSpan(0x100, 4).Clear();
     }
 
+    /// <summary>The kernel searches backwards for a start, and takes the second of two that abut for the middle of the first.</summary>
+    private void FindMiddles()
+    {
+        foreach (var block in Blocks.Where(block => block.Start > 0x40 && block.Start != 0x100))
+        {
+            if (Bytes[block.Start - 1].Block is not { } before || before.Id != block.Id)
+                continue;
+            for (var at = block.Start; at < Bytes.Length; at++)
+                Bytes[at].IsMiddle |= Bytes[at].Block == block && Bytes[at].Access != Access.Masked;
+        }
+    }
+
     private void Claim(ConfigBlock block, int length, Access access, (int Offset, int Width, uint Virtual, uint Writable)[]? masks, int limit)
     {
         Blocks.Add(block);
-        // The kernel searches backwards for the start, and takes the second of two that abut for the middle of the first.
-        var isMiddle = block.Start > (block.IsExtended ? 0x100 : 0x40) && Bytes[block.Start - 1].Block is { } before && before.Id == block.Id;
         var end = Math.Min(block.Start + length, limit);
         for (var at = block.Start; at < end; at++)
         {
             Virtual[at] = _hardware.Registers[at];
-            Bytes[at] = new() { Block = block, Access = access, IsMiddle = isMiddle && masks is null };
+            Bytes[at] = new() { Block = block, Access = access };
         }
 
         foreach (var (offset, width, isVirtual, isWritable) in masks ?? [])

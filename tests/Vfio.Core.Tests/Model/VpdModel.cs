@@ -3,9 +3,8 @@ using System.Buffers.Binary;
 namespace Vfio.Core.Tests.Model;
 
 /// <summary>The VPD registers by linux-vfio.md 2.6 and, where it is silent, drivers/pci/vpd.c: the data ends where its tags end.</summary>
-internal sealed class VpdModel(ModelFunction hardware)
+internal sealed class VpdModel(ModelFunction hardware, int start)
 {
-    private readonly int _at = StandardChain.Find(hardware, 0x03);
     private int? _length;
 
     /// <summary>The upper byte of the address was written.</summary>
@@ -16,14 +15,14 @@ internal sealed class VpdModel(ModelFunction hardware)
         var at = address & 0x7FFF;
         _length ??= Length();
         var length = _length.Value;
-        if (_at == 0 || length == 0)
+        if (start == 0 || length == 0)
             return;
         if ((address & 0x8000) != 0)
         {
             if ((at & 3) != 0 || at + 4 > length)
                 return;
-            hardware.WriteConfig(_at + 4, 4, BinaryPrimitives.ReadUInt32LittleEndian(registers[2..]));
-            hardware.WriteConfig(_at + 2, 2, address);
+            hardware.WriteConfig(start + 4, 4, BinaryPrimitives.ReadUInt32LittleEndian(registers[2..]));
+            hardware.WriteConfig(start + 2, 2, address);
         }
         else
         {
@@ -38,13 +37,13 @@ internal sealed class VpdModel(ModelFunction hardware)
 
     private byte Read(int at)
     {
-        hardware.WriteConfig(_at + 2, 2, (uint)at & 0x7FFC);
-        return hardware.Registers[_at + 4 + (at & 3)];
+        hardware.WriteConfig(start + 2, 2, (uint)at & 0x7FFC);
+        return hardware.Registers[start + 4 + (at & 3)];
     }
 
     private int Length()
     {
-        if (_at == 0 || Read(0) is 0x00 or 0xFF)
+        if (start == 0 || Read(0) is 0x00 or 0xFF)
             return 0;
         for (var at = 0; at < 0x8000;)
         {

@@ -16,7 +16,7 @@ internal sealed class VpdTrap(TrapContext context, ConfigBlock block) : ConfigTr
     {
         WriteDefault(at, width, value);
         var address = Block.Start + Vpd.Address;
-        if (at > address + 1 || at + width <= address + 1)
+        if (at > address + 1 || at + width <= address + 1 || !Owns(Block.Start + Vpd.Data, 4))
             return;
         lock (_transfer)
         {
