@@ -2,7 +2,9 @@ using System.Reflection;
 
 namespace Vfio.Core.Tests;
 
-/// <summary>Each trap of the reference (linux-vfio.md, section 11) that has a meaning in user space is named by a test that proves it.</summary>
+/// <summary>
+/// Each trap of the reference (linux-vfio.md, section 11) that has a meaning in user space is named by a test that proves it.
+/// </summary>
 public sealed class Traps
 {
     private static readonly (int Number, string Title)[] All =

@@ -11,11 +11,12 @@ internal static class ConfigCases
         var random = new Random(seed);
         var size = random.Next(4) == 0 ? 256 : 4096;
         var isHostile = random.Next(6) == 0;
-        var standard = Chain(random, 0x40, 0x100, random.Next(8), isHostile, id => random.Next(3) != 0 ? Pick(random, CommonIds) : random.Next(0, 0x18));
+        int Id() => random.Next(3) != 0 ? Pick(random, CommonIds) : random.Next(0, 0x18);
+        int ExtendedId() => random.Next(3) != 0 ? Pick(random, CommonExtendedIds) : random.Next(1, 0x36);
+        var standard = Chain(random, 0x40, 0x100, random.Next(8), isHostile, Id);
         var extended = size == 256 || random.Next(8) == 0
             ? []
-            : Chain(
-                random, 0x100, 0x1000, random.Next(1, 9), isHostile, _ => random.Next(3) != 0 ? Pick(random, CommonExtendedIds) : random.Next(1, 0x36));
+            : Chain(random, 0x100, 0x1000, random.Next(1, 9), isHostile, ExtendedId);
         if (extended.Length > 0 && !Array.Exists(extended, capability => capability.At == 0x100))
             extended[0] = extended[0] with { At = 0x100 };
         extended = [.. extended.OrderBy(capability => capability.At != 0x100)];
@@ -88,14 +89,14 @@ internal static class ConfigCases
         return bars;
     }
 
-    private static CapabilitySpec[] Chain(Random random, int from, int to, int count, bool isHostile, Func<int, int> pickId)
+    private static CapabilitySpec[] Chain(Random random, int from, int to, int count, bool isHostile, Func<int> pickId)
     {
         var end = from;
         var isTaken = new bool[to];
         var chain = new List<CapabilitySpec>();
         for (var i = 0; i < count; i++)
         {
-            var id = pickId(i);
+            var id = pickId();
             // No function has two of what the PCI core looks for once.
             if (from == 0x40 && id is 0x01 or 0x03 or 0x05 or 0x07 or 0x10 && chain.Exists(other => other.Id == id))
                 continue;

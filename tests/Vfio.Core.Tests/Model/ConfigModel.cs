@@ -7,12 +7,11 @@ internal sealed class ConfigModel
 {
     private readonly ConfigByte[] _bytes;
     private readonly byte[] _virtual;
-    private readonly uint[] _realBars;
+    private readonly BarModel _bars;
     private readonly bool _followsIntxDisable;
     private readonly int _msi;
     private readonly VpdModel _vpd;
     private readonly PowerModel _power;
-    private bool _barsDirty = true;
     private bool _intxDisabled;
 
     public ConfigModel(ModelFunction hardware)
@@ -21,7 +20,7 @@ internal sealed class ConfigModel
         var map = ReferenceMap.Of(hardware);
         _bytes = map.Bytes;
         _virtual = map.Virtual;
-        _realBars = [.. Enumerable.Range(0, 7).Select(i => hardware.ReadConfig(i < 6 ? 0x10 + (4 * i) : 0x30, 4))];
+        _bars = new BarModel(hardware, _virtual);
         _followsIntxDisable = (hardware.Writable[5] & 4) != 0;
         _msi = map.First(0x05);
         MsiVectors = _msi == 0 ? 0 : 1 << ((hardware.Registers[_msi + 2] >> 1) & 7);
@@ -106,8 +105,8 @@ internal sealed class ConfigModel
 
     private void ReadPiece(int at, Span<byte> piece)
     {
-        if (_bytes[at].Block is { Id: 0 } && IsBar(at))
-            FixBars();
+        if (_bytes[at].Block is { Id: 0 } && BarModel.IsBar(at))
+            _bars.Fix();
         for (var i = 0; i < piece.Length; i++)
         {
             var position = at + i;
@@ -152,7 +151,7 @@ internal sealed class ConfigModel
         var offset = at - block.Start;
         var readRequest = block is { Id: 0x10, IsExtended: false } ? _virtual[block.Start + 9] & 0x70 : 0;
         if (block.Start == 0 && at == 4)
-            RestoreBars(value);
+            _bars.Restore(value);
         Merge(at, width, value);
         if (block.IsExtended)
             return;
@@ -163,24 +162,24 @@ internal sealed class ConfigModel
                     _virtual[4] = (byte)((_virtual[4] & ~3) | ((int)value & 3));
                 FollowIntxDisable();
                 break;
-            case 0x00 when IsBar(at):
-                _barsDirty = true;
+            case 0x00 when BarModel.IsBar(at):
+                _bars.IsDirty = true;
                 break;
             case 0x01 when offset == 4:
                 _power.Enter((int)value & 3);
                 break;
             // A register that a later capability lies over is that one's.
-            case 0x03 when offset <= 3 && offset + width > 3 && _bytes[block.Start + 4].Block == block && _bytes[block.Start + 7].Block == block:
+            case 0x03 when offset <= 3 && offset + width > 3 && Owns(block, 4) && Owns(block, 7):
                 _vpd.Transfer(_virtual.AsSpan(block.Start + 2, 6));
                 break;
             // The kernel takes a piece that ends just before the register for one that holds it, too.
             case 0x05 when offset <= 2 && offset + width > 2:
                 WriteMsiControl(block.Start + 2);
                 break;
-            case 0x10 when _bytes[block.Start + 8].Block == block && _bytes[block.Start + 9].Block == block:
+            case 0x10 when Owns(block, 8) && Owns(block, 9):
                 WriteDeviceControl(block.Start, readRequest);
                 break;
-            case 0x13 when _bytes[block.Start + 4].Block == block && (_virtual[block.Start + 4] & 1) != 0:
+            case 0x13 when Owns(block, 4) && (_virtual[block.Start + 4] & 1) != 0:
                 _virtual[block.Start + 4] &= 0xFE;
                 if ((Hardware.Registers[block.Start + 3] & 3) == 3)
                     Reset();
@@ -189,6 +188,8 @@ internal sealed class ConfigModel
                 break;
         }
     }
+
+    private bool Owns(ConfigBlock block, int offset) => _bytes[block.Start + offset].Block == block;
 
     private void Merge(int at, int width, uint value)
     {
@@ -206,21 +207,6 @@ internal sealed class ConfigModel
 
         if (toHardware != 0)
             Hardware.WriteConfig(at, width, written);
-    }
-
-    /// <summary>2.4, point 3.</summary>
-    private void RestoreBars(uint command)
-    {
-        if (IsVf)
-            return;
-        var real = Hardware.Registers[4];
-        var lostMemory = (command & 2) != 0 && (_virtual[4] & 2) != 0 && (real & 2) == 0;
-        var lostIo = (command & 1) != 0 && (_virtual[4] & 1) != 0 && (real & 1) == 0;
-        var lostBar = Enumerable.Range(0, 6).Any(i => _realBars[i] != 0 && Hardware.ReadConfig(0x10 + (4 * i), 4) != _realBars[i]);
-        if (!lostMemory && !lostIo && !lostBar)
-            return;
-        for (var i = 0; i < 7; i++)
-            Hardware.WriteConfig(i < 6 ? 0x10 + (4 * i) : 0x30, 4, _realBars[i]);
     }
 
     private void FollowIntxDisable()
@@ -268,41 +254,5 @@ internal sealed class ConfigModel
         Resets++;
         _power.WakeForReset();
         // The reset of this hardware changes nothing, and COMMAND, which is cleared before it, is written back behind it.
-    }
-
-    private static bool IsBar(int at) => at is (>= 0x10 and < 0x28) or (>= 0x30 and < 0x34);
-
-    /// <summary>2.5.</summary>
-    private void FixBars()
-    {
-        if (!_barsDirty)
-            return;
-        _barsDirty = false;
-        for (var i = 0; i < 6; i++)
-        {
-            if (Hardware.Bar(i) is not { } bar)
-            {
-                _virtual.AsSpan(0x10 + (4 * i), 4).Clear();
-                continue;
-            }
-
-            var mask = ~(bar.Size - 1);
-            var flags = bar.Kind == BarKind.Io ? 1u : (bar.Prefetchable ? 8u : 0) | (bar.Kind == BarKind.Memory64 ? 4u : 0);
-            And(0x10 + (4 * i), (uint)mask, flags);
-            // What an I/O or 32-bit BAR keeps of a 64-bit one's type bit is masked by its size.
-            if (bar.Kind != BarKind.Memory64)
-                continue;
-            i++;
-            And(0x10 + (4 * i), (uint)(mask >> 32), 0);
-        }
-
-        var rom = Hardware.Bar(6);
-        And(0x30, rom is null ? 0 : ~((uint)rom.Size - 1) | 1, 0);
-    }
-
-    private void And(int at, uint mask, uint flags)
-    {
-        for (var i = 0; i < 4; i++)
-            _virtual[at + i] = (byte)((_virtual[at + i] & (mask >> (8 * i))) | (flags >> (8 * i)));
     }
 }

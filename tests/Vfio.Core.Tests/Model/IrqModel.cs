@@ -24,7 +24,8 @@ internal sealed class IrqModel(int messageVectors, bool isExpress, bool isDynami
     public int[] Signals { get; } = new int[IrqSteps.EventFdCount];
 
     /// <summary>The descriptors that the device keeps.</summary>
-    public HashSet<object> Kept => [.. _vectors.Concat(_notifications).Append(_intx).OfType<Use>().Select(use => use.Handle), .. UnmaskHandle];
+    public HashSet<object> Kept
+        => [.. _vectors.Concat(_notifications).Append(_intx).OfType<Use>().Select(use => use.Handle), .. UnmaskHandle];
 
     /// <summary>The eventfd that unmasks; null for none.</summary>
     public int? UnmaskEventFd => _unmask?.EventFd;
@@ -35,10 +36,13 @@ internal sealed class IrqModel(int messageVectors, bool isExpress, bool isDynami
     {
         var count = step.Index switch { 0 => 1u, 1 or 2 => (uint)messageVectors, 3 => isExpress ? 1u : 0u, 4 => 1u, _ => 0u };
         var data = step.Flags & 7;
-        if ((step.Flags & ~0x3Fu) != 0 || step.Count >= uint.MaxValue - step.Start || step.Start >= count || step.Start + step.Count > count)
+        if ((step.Flags & ~0x3Fu) != 0 || step.Count >= uint.MaxValue - step.Start)
+            return Invalid;
+        if (step.Start >= count || step.Start + step.Count > count)
             return Invalid;
         // An empty list stands for -1 everywhere, as a front end has it for a request without descriptors.
-        var isShort = (data == Bool && step.Bools.Length < step.Count) || (data == EventFd && step.Descriptors.Length is > 0 and var n && n < step.Count);
+        var isShort = (data == Bool && step.Bools.Length < step.Count)
+            || (data == EventFd && step.Descriptors.Length is > 0 and var n && n < step.Count);
         if (data is not (None or Bool or EventFd) || isShort)
             return Invalid;
         var uses = new Use?[step.Count];
@@ -51,8 +55,9 @@ internal sealed class IrqModel(int messageVectors, bool isExpress, bool isDynami
 
         return (step.Index, step.Flags & 0x38) switch
         {
-            (0, Mask) => _active != 0 || step.Count != 1 ? Invalid : data == EventFd ? NotSupported : IsMeant(step) ? Then(() => _masked = true) : 0,
-            (0, Unmask) => _active != 0 || step.Count != 1 ? Invalid : data == EventFd ? SetUnmask(uses[0], errors[0]) : IsMeant(step) ? Then(DoUnmask) : 0,
+            (0, Mask or Unmask) when _active != 0 || step.Count != 1 => Invalid,
+            (0, Mask) => data == EventFd ? NotSupported : IsMeant(step) ? Then(() => _masked = true) : 0,
+            (0, Unmask) => data == EventFd ? SetUnmask(uses[0], errors[0]) : IsMeant(step) ? Then(DoUnmask) : 0,
             (0, Trigger) => TriggerIntx(step, uses, errors),
             (1 or 2, Trigger) => TriggerMessages(step, uses, errors),
             (3 or 4, Trigger) => TriggerNotification(step, uses, errors),

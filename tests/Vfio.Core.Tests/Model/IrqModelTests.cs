@@ -20,7 +20,7 @@ public sealed class IrqModelTests
     [InlineData(false, false)]
     public void No_sequence_of_requests_leaks_a_descriptor_or_signals_a_detached_one(bool isExpress, bool isDynamic)
         => Check.One(
-            FsCheck.Config.QuickThrowOnFailure.WithMaxTest(60),
+            FsCheck.Config.QuickThrowOnFailure.WithMaxTest(50),
             Prop.ForAll(IrqSteps.All, steps => new Run(isExpress, isDynamic).Through(steps)));
 
     private sealed class Run
@@ -100,7 +100,8 @@ public sealed class IrqModelTests
                     _model.RequestRelease();
                     break;
                 case ResetStep:
-                    Assert.True(_device.ResetAsync(ResetCause.DeviceReset, CancellationToken.None).AsTask().GetAwaiter().GetResult().IsSuccess);
+                    var resetting = _device.ResetAsync(ResetCause.DeviceReset, CancellationToken.None).AsTask();
+                    Assert.Equal(Errno.None, resetting.GetAwaiter().GetResult().Error);
                     break;
                 default:
                     _device.CloseAsync(ResetCause.Close).AsTask().GetAwaiter().GetResult();
@@ -130,7 +131,8 @@ public sealed class IrqModelTests
                 EventFds = handles,
                 Bools = step.Bools,
             });
-            Assert.Equal(_model.Set(step, [.. handles.Select(handle => handle ?? new object())]), result.IsSuccess ? result.Value : -(int)result.Error);
+            var expected = _model.Set(step, [.. handles.Select(handle => handle ?? new object())]);
+            Assert.Equal(expected, result.IsSuccess ? result.Value : -(int)result.Error);
         }
 
         private void SignalUnmask()
@@ -156,7 +158,8 @@ public sealed class IrqModelTests
             if (!changes)
                 return;
             var open = Directory.EnumerateFiles("/proc/self/fd")
-                .Count(path => int.TryParse(Path.GetFileName(path), CultureInfo.InvariantCulture, out var fd) && Id(fd) is { } id && _ids.Contains(id));
+                .Select(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture))
+                .Count(fd => Id(fd) is { } id && _ids.Contains(id));
             var expected = _eventFds.Length + _model.Kept.Count;
             Assert.True(expected == open, $"after {after}: {open} descriptors, not {expected}");
         }
@@ -187,8 +190,8 @@ public sealed class IrqModelTests
         {
             try
             {
-                return Array.Find(File.ReadAllLines($"/proc/self/fdinfo/{descriptor}"), line => line.StartsWith(field, StringComparison.Ordinal))
-                    ?.Split(':')[1].Trim();
+                var lines = File.ReadAllLines($"/proc/self/fdinfo/{descriptor}");
+                return Array.Find(lines, line => line.StartsWith(field, StringComparison.Ordinal))?.Split(':')[1].Trim();
             }
             catch (IOException)
             {

@@ -20,10 +20,12 @@ internal enum Descriptor
 internal abstract record IrqStep;
 
 /// <summary>SET_IRQS. <paramref name="SameHandle"/>: equal descriptors are one descriptor, not several of one eventfd.</summary>
-internal sealed record SetStep(uint Index, uint Flags, uint Start, uint Count, Descriptor[] Descriptors, byte[] Bools, bool SameHandle) : IrqStep
+internal sealed record SetStep(uint Index, uint Flags, uint Start, uint Count, Descriptor[] Descriptors, byte[] Bools, bool SameHandle)
+    : IrqStep
 {
     public override string ToString()
-        => $"SetStep {{ {(IrqIndex)Index} {(IrqSetFlags)Flags} {Start}+{Count} [{string.Join(' ', Descriptors)}] {Convert.ToHexString(Bools)} {SameHandle} }}";
+        => $"{(IrqIndex)Index} {(IrqSetFlags)Flags} {Start}+{Count} [{string.Join(' ', Descriptors)}] {Convert.ToHexString(Bools)}"
+            + (SameHandle ? ", equal ones being one" : "");
 }
 
 /// <summary>The function fires a vector.</summary>

@@ -45,14 +45,16 @@ internal static class IrqSteps
     /// <summary>What a client does that knows what it wants.</summary>
     private static SetStep Meant(Random random)
     {
-        const uint Trigger = (uint)(IrqSetFlags.ActionTrigger | IrqSetFlags.DataEventFd), Unmask = (uint)(IrqSetFlags.ActionUnmask | IrqSetFlags.DataEventFd);
+        const uint Trigger = (uint)(IrqSetFlags.ActionTrigger | IrqSetFlags.DataEventFd);
+        const uint Unmask = (uint)(IrqSetFlags.ActionUnmask | IrqSetFlags.DataEventFd);
+        const uint Disable = (uint)(IrqSetFlags.ActionTrigger | IrqSetFlags.DataNone);
         var index = (uint)random.Next(5);
         var count = index is 1 or 2 ? (uint)random.Next(1, 5) : 1;
-        var flags = index == 0 && random.Next(3) == 0 ? Unmask : random.Next(4) == 0 ? (uint)(IrqSetFlags.ActionTrigger | IrqSetFlags.DataNone) : Trigger;
-        if (flags == (uint)(IrqSetFlags.ActionTrigger | IrqSetFlags.DataNone))
+        var flags = index == 0 && random.Next(3) == 0 ? Unmask : random.Next(4) == 0 ? Disable : Trigger;
+        if (flags == Disable)
             count = 0;
-        var descriptors = Enumerable.Range(0, (int)count).Select(_ => random.Next(8) == 0 ? Descriptor.None : Good(random, flags)).ToArray();
-        return new(index, flags, 0, count, descriptors, [], random.Next(4) == 0);
+        var descriptors = Enumerable.Range(0, (int)count).Select(_ => random.Next(8) == 0 ? Descriptor.None : Good(random, flags));
+        return new(index, flags, 0, count, [.. descriptors], [], random.Next(4) == 0);
     }
 
     private static SetStep Any(Random random)

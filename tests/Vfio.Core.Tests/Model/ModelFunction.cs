@@ -81,7 +81,8 @@ internal sealed class ModelFunction : IPciFunction
         {
             var written = (byte)(value >> (8 * i));
             ref var register = ref Registers[offset + i];
-            register = (byte)(((register & ~Writable[offset + i]) | (written & Writable[offset + i])) & ~(written & ClearedByOne[offset + i]));
+            var kept = (register & ~Writable[offset + i]) | (written & Writable[offset + i]);
+            register = (byte)(kept & ~(written & ClearedByOne[offset + i]));
         }
 
         if (VpdAt != 0 && offset <= VpdAt + 3 && offset + width > VpdAt + 3)

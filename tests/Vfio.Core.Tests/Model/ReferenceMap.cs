@@ -156,7 +156,8 @@ internal sealed class ReferenceMap
         }
     }
 
-    private void Claim(ConfigBlock block, int length, Access access, (int Offset, int Width, uint Virtual, uint Writable)[]? masks, int limit)
+    private void Claim(
+        ConfigBlock block, int length, Access access, (int Offset, int Width, uint Virtual, uint Writable)[]? masks, int limit)
     {
         Blocks.Add(block);
         var end = Math.Min(block.Start + length, limit);

@@ -31,8 +31,8 @@ internal static class ReferenceMasks
     {
         0x01 =>
         [
-            (0, 4, All, 0), (0x04, 4, 0, 0x03FFF031), (0x08, 4, 0, 0x03FFF031), (0x0C, 4, 0, 0x03FFF031), (0x10, 4, 0, 0xF1C1), (0x14, 4, 0, 0xF1C1),
-            (0x18, 4, 0, 0x140),
+            (0, 4, All, 0), (0x04, 4, 0, 0x03FFF031), (0x08, 4, 0, 0x03FFF031), (0x0C, 4, 0, 0x03FFF031),
+            (0x10, 4, 0, 0xF1C1), (0x14, 4, 0, 0xF1C1), (0x18, 4, 0, 0x140),
         ],
         0x04 => [(0, 4, All, 0), (8, 1, 0, 0xFF)],
         _ => null,
@@ -43,7 +43,8 @@ internal static class ReferenceMasks
         var is64 = (flags & 0x80) != 0;
         var isMaskable = (flags & 0x100) != 0;
         var data = is64 ? 12 : 8;
-        List<(int Offset, int Width, uint Virtual, uint Writable)> masks = [Next, (2, 1, 0xFF, 0xFF), (4, 4, All, All), (data, 2, 0xFFFF, 0xFFFF)];
+        List<(int Offset, int Width, uint Virtual, uint Writable)> masks =
+            [Next, (2, 1, 0xFF, 0xFF), (4, 4, All, All), (data, 2, 0xFFFF, 0xFFFF)];
         if (is64)
             masks.Add((8, 4, All, All));
         if (isMaskable)

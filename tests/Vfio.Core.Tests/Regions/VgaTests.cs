@@ -10,7 +10,8 @@ public sealed class VgaTests
         var function = Display(out var vga);
         await using var device = await OpenDevice.Open(function);
 
-        Assert.Equal(new RegionInfo { Size = 0xC0000, Flags = RegionFlags.Read | RegionFlags.Write }, device.GetRegionInfo(RegionIndex.Vga).Value);
+        var info = new RegionInfo { Size = 0xC0000, Flags = RegionFlags.Read | RegionFlags.Write };
+        Assert.Equal(info, device.GetRegionInfo(RegionIndex.Vga).Value);
         vga.Memory[0xA0004] = 0x42;
         var read = new byte[8];
         Assert.Equal(8, device.Read(RegionIndex.Vga, 0xA0001, read).Value);

@@ -66,7 +66,11 @@ internal sealed class StressActions(StressDevice device, StressFunction function
                 Span<byte> sized = stackalloc byte[4];
                 // What was written, shaped; or, after a close and an open in between, what the hardware has.
                 if (device.Read(RegionIndex.Config, 0x10, sized).IsSuccess)
-                    violations.Check(BinaryPrimitives.ReadUInt32LittleEndian(sized) is 0xFFFFF000 or 0, $"BAR 0 reads {Convert.ToHexString(sized)}");
+                {
+                    var read = BinaryPrimitives.ReadUInt32LittleEndian(sized);
+                    violations.Check(read is 0xFFFFF000 or 0, $"BAR 0 reads {read:x}");
+                }
+
                 break;
             case 2:
                 Write(worker, "vendor-specific registers", function.Vendor + 8, 4, (uint)random.Next());

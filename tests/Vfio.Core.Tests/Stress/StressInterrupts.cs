@@ -17,7 +17,8 @@ internal sealed class StressInterrupts(StressDevice device, StressFunction funct
         using var unmask = EventFd.Create();
         if (Set(IrqIndex.Intx, IrqSetFlags.ActionTrigger, Requests.Duplicate(trigger)) != Errno.None)
             return;
-        var byEventFd = worker.Random.Next(2) == 0 && Set(IrqIndex.Intx, IrqSetFlags.ActionUnmask, Requests.Duplicate(unmask)) == Errno.None;
+        var byEventFd = worker.Random.Next(2) == 0
+            && Set(IrqIndex.Intx, IrqSetFlags.ActionUnmask, Requests.Duplicate(unmask)) == Errno.None;
         for (var i = 0; i < 50 && !isEnding(); i++)
         {
             worker.At = "INTx: waiting";
@@ -80,8 +81,8 @@ internal sealed class StressInterrupts(StressDevice device, StressFunction funct
     {
         worker.At = "messages: waiting";
         var until = function.Lines.Rounds + rounds;
-        violations.Check(
-            SpinWait.SpinUntil(() => function.Lines.Rounds >= until || isEnding() || violations.Any, Patience), "the function fires no more");
+        var fires = SpinWait.SpinUntil(() => function.Lines.Rounds >= until || isEnding() || violations.Any, Patience);
+        violations.Check(fires, "the function fires no more");
     }
 
     private Errno Set(IrqIndex index, IrqSetFlags action, SafeFileHandle? eventFd, uint start = 0)

@@ -3,7 +3,9 @@ using Vfio.Native;
 
 namespace Vfio.Core.Tests.Stress;
 
-/// <summary>Interrupts that are fired from other threads all the time. The function's own lock is held wherever it calls the core.</summary>
+/// <summary>
+/// Interrupts that are fired from other threads all the time. The function's own lock is held wherever it calls the core.
+/// </summary>
 internal sealed class StressLines(Violations violations) : IInterruptLines
 {
     public const int Vectors = 4;
