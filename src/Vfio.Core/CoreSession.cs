@@ -51,7 +51,7 @@ internal sealed class CoreSession
         Config = new(function, builder.Map, _shadow, gate);
         Reset = new(function, builder.Map, power, notifier);
         Interrupts = new(function, builder.Map, _shadow, Config, options.HideIntx);
-        Regions = new(function, builder.Map, Config, gate, () => MemoryEnabled);
+        Regions = new(function, builder.Map, Config, gate, options, () => MemoryEnabled);
         LowPower = new(gate, power, Interrupts, dma.CancelTransfers);
         Features = new(token.Own, LowPower);
         IoEventFds = new(Regions, gate, power, EventFdWatcher.Shared, logger);

@@ -33,6 +33,9 @@ internal sealed class ConfigBlock
     /// <summary>Writes reach the hardware as they come, whatever the masks say.</summary>
     public bool RawWrites { get; }
 
+    /// <summary>All but the header is as the hardware has it.</summary>
+    public bool IsDirect { get; init; }
+
     public ConfigTrap? Trap { get; set; }
 
     /// <summary>The bits of an aligned piece that are virtual.</summary>
@@ -40,6 +43,9 @@ internal sealed class ConfigBlock
 
     /// <summary>The bits of an aligned piece that may be written.</summary>
     public uint WritableMask(int offset, int width) => Mask(_writable, offset - Start, width);
+
+    /// <summary>Makes the header as the hardware has it, too.</summary>
+    public void ShowHardware() => Array.Clear(_virtual);
 
     private static uint Mask(byte[] bytes, int at, int width)
     {

@@ -45,6 +45,7 @@ internal sealed class ConfigMapBuilder
         AddStandard();
         if (HasExtended())
             AddExtended();
+        ShowAbutting();
         // The header last: COMMAND must find everything else restored.
         _map.AddSaved(0, HeaderRules.Saved);
         return header;
@@ -82,7 +83,7 @@ internal sealed class ConfigMapBuilder
             {
                 // The id is the hardware's anyway; making it virtual too spares every read of a chain the way down.
                 _map.NoteStandard(id, at);
-                Add(rule!, at, length, Registers(rule!, at, HeaderRegisters.Size, new(Id, 2, RegisterRule.All, 0)));
+                Add(rule!, at, length, new(Id, 2, RegisterRule.All, 0));
                 if (id == Pm.Id)
                     ClearPme(at);
                 previous = at + Next;
@@ -111,10 +112,14 @@ internal sealed class ConfigMapBuilder
 
     // The kernel finds where a capability starts by searching backwards for bytes of another id. So it takes the second of two of one id
     // that abut for the middle of the first, and where the rest of such a capability is the hardware's, its header is too.
-    private IReadOnlyList<RegisterRule> Registers(CapabilityRule rule, int at, int first, RegisterRule header)
+    private void ShowAbutting()
     {
-        var registers = rule.Registers(_function, at);
-        return registers.Count == 0 && at > first && _map.BlockAt(at - 1).Name == rule.Name ? [] : [header, .. registers];
+        foreach (var block in _map.Blocks)
+        {
+            var isFirst = block.Start is <= HeaderRegisters.Size or ExtendedStart;
+            if (block.IsDirect && !isFirst && _map.BlockAt(block.Start - 1).Name == block.Name)
+                block.ShowHardware();
+        }
     }
 
     private void ClearPme(int at)
@@ -144,7 +149,7 @@ internal sealed class ConfigMapBuilder
             if (length != 0)
             {
                 _map.NoteExtended((ushort)header, at);
-                Add(rule!, at, length, Registers(rule!, at, ExtendedStart, new(0, 4, RegisterRule.All, 0)));
+                Add(rule!, at, length, new(0, 4, RegisterRule.All, 0));
                 visible++;
                 previous = at;
             }
@@ -155,7 +160,7 @@ internal sealed class ConfigMapBuilder
             else
             {
                 // The first cannot be unlinked: an empty header stays to hold the chain.
-                AddBlock(new("hidden", at, 4, [new(0, 4, RegisterRule.All, 0)]));
+                AddBlock(new(rule?.Name ?? "hidden", at, 4, [new(0, 4, RegisterRule.All, 0)], rule is { RawWrites: true }));
                 _shadow.Merge(at, 4, ~NextMask, 0);
                 previous = at;
             }
@@ -167,9 +172,10 @@ internal sealed class ConfigMapBuilder
             _shadow.Write(ExtendedStart, 4, 0);
     }
 
-    private void Add(CapabilityRule rule, int at, int length, IReadOnlyList<RegisterRule> registers)
+    private void Add(CapabilityRule rule, int at, int length, RegisterRule header)
     {
-        var block = new ConfigBlock(rule.Name, at, length, registers, rule.RawWrites);
+        var registers = rule.Registers(_function, at);
+        var block = new ConfigBlock(rule.Name, at, length, [header, .. registers], rule.RawWrites) { IsDirect = registers.Count == 0 };
         AddBlock(block);
         _map.AddSaved(at, rule.Saved(_function, at));
         if (rule.Trap is not null)

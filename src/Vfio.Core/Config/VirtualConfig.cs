@@ -98,23 +98,27 @@ internal sealed class VirtualConfig(IPciFunction function, ConfigMap map, Shadow
         }
     }
 
+    /// <summary>Reads a hardware register, when no reset is under way; all ones once the device is closed.</summary>
+    public uint ReadHardware(int at, int width)
+    {
+        gate.EnterShared();
+        try
+        {
+            return gate.IsOver ? uint.MaxValue >> (32 - (8 * width)) : function.ReadConfig(at, width);
+        }
+        finally
+        {
+            gate.ExitShared();
+        }
+    }
+
     private uint ReadPiece(int at, int width)
     {
         var mask = map.BlockAt(at).VirtualMask(at, width);
         var all = uint.MaxValue >> (32 - (8 * width));
         if (mask == all)
             return shadow.Read(at, width);
-        gate.EnterShared();
-        uint value;
-        try
-        {
-            value = function.ReadConfig(at, width);
-        }
-        finally
-        {
-            gate.ExitShared();
-        }
-
+        var value = ReadHardware(at, width);
         if (mask != 0)
             value = (value & ~mask) | (shadow.Read(at, width) & mask);
         // A VF has no memory enable of its own, but its driver looks for one.

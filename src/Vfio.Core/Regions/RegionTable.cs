@@ -24,7 +24,8 @@ internal sealed class RegionTable
     private readonly MsixTable _msix;
     private readonly ulong _configSize;
 
-    public RegionTable(IPciFunction function, ConfigMap map, VirtualConfig config, AccessGate gate, Func<bool> memoryEnabled, bool disableVga = false)
+    public RegionTable(
+        IPciFunction function, ConfigMap map, VirtualConfig config, AccessGate gate, VfioPciCoreOptions options, Func<bool> memoryEnabled)
     {
         _config = config;
         _gate = gate;
@@ -40,7 +41,7 @@ internal sealed class RegionTable
         }
 
         _rom = function.Bar(RegionIndex.Rom) is { } rom ? new(function, rom) : null;
-        _vga = !disableVga && function.Bar(RegionIndex.Vga) is { } vga ? new(vga, gate) : null;
+        _vga = options.DisableVga ? null : VgaRegion.Of(function, gate);
     }
 
     /// <summary>The regions that a variant has added.</summary>
@@ -168,7 +169,7 @@ internal sealed class RegionTable
         {
             // The kernel maps the ROM for each read, and a ROM that does not decode has no image to map. A copy in memory can always be
             // mapped; that a client turned memory off shows when it is read.
-            if (!_rom.HasImage || (!_rom.IsShadow && !_memoryEnabled()))
+            if (!_rom.HasImage || _gate.IsOver || (!_rom.IsShadow && !_memoryEnabled()))
                 return Errno.ENOMEM;
             if (!_memoryEnabled() && !_rom.IsExcluded(offset, count))
                 return Errno.EIO;

@@ -4,8 +4,8 @@ using static Vfio.Core.Config.HeaderRegisters;
 namespace Vfio.Core.Regions;
 
 /// <summary>
-/// The expansion ROM: its decoding is turned on for each read, as the kernel's <c>pci_map_rom</c> does; but for a copy in memory,
-/// which needs none.
+/// The expansion ROM: its decoding is turned on for each read, as the kernel's <c>pci_map_rom</c> does; but for a copy in memory, which
+/// needs none.
 /// </summary>
 internal sealed class RomRegion
 {
@@ -16,7 +16,7 @@ internal sealed class RomRegion
     private readonly IPciBar _rom;
     private readonly FunctionBar _bar;
 
-    /// <summary>Looks for an image; memory decoding must be on.</summary>
+    /// <summary>Looks for an image, with memory decoding on meanwhile, which a function without memory BARs has not been given.</summary>
     public RomRegion(IPciFunction function, IPciBar rom)
     {
         _function = function;
@@ -24,7 +24,7 @@ internal sealed class RomRegion
         _bar = new(rom, WidestAccess, Math.Min(rom.ImageSize, rom.Size), rom.Size);
         Span<byte> signature = stackalloc byte[2];
         if (rom.Size >= (ulong)signature.Length)
-            Decode(0, signature);
+            Probe(signature);
         HasImage = (signature[0] | ((uint)signature[1] << 8)) == Signature;
     }
 
@@ -41,6 +41,16 @@ internal sealed class RomRegion
 
     /// <summary>Reads; the range is inside the ROM and memory decoding is on.</summary>
     public void Read(ulong offset, Span<byte> destination) => Decode(offset, destination);
+
+    private void Probe(Span<byte> signature)
+    {
+        var command = _function.ReadConfig(Command, 2);
+        if ((command & CommandMemory) == 0)
+            _function.WriteConfig(Command, 2, command | CommandMemory);
+        Decode(0, signature);
+        if ((command & CommandMemory) == 0)
+            _function.WriteConfig(Command, 2, command);
+    }
 
     private void Decode(ulong offset, Span<byte> destination)
     {

@@ -85,8 +85,10 @@ internal sealed class PowerControl
 
     private void WriteState(int state)
     {
-        var control = _function.ReadConfig(_capability + Pm.Control, 2);
-        _function.WriteConfig(_capability + Pm.Control, 2, (control & ~(Pm.StateMask | 0x8000u)) | (uint)state);
-        _state = state;
+        // On the way up the whole register is cleared, as pci_power_up does; on the way down only the state changes.
+        var control = state == D0 ? 0 : (_function.ReadConfig(_capability + Pm.Control, 2) & ~Pm.StateMask) | (uint)state;
+        _function.WriteConfig(_capability + Pm.Control, 2, control);
+        // A function may refuse.
+        _state = (int)(_function.ReadConfig(_capability + Pm.Control, 2) & Pm.StateMask);
     }
 }

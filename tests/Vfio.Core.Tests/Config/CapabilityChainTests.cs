@@ -5,6 +5,7 @@ namespace Vfio.Core.Tests.Config;
 public sealed class CapabilityChainTests
 {
     [Fact]
+    [Trait("Trap", "2")]
     public async Task A_hidden_standard_capability_is_unlinked_and_its_bytes_stay_raw()
     {
         var hardware = new Hardware(256);
@@ -33,6 +34,7 @@ public sealed class CapabilityChainTests
     }
 
     [Fact]
+    [Trait("Trap", "2")]
     public async Task A_hidden_extended_capability_behind_another_is_unlinked()
     {
         var hardware = new Hardware();
@@ -46,6 +48,7 @@ public sealed class CapabilityChainTests
     }
 
     [Fact]
+    [Trait("Trap", "2")]
     public async Task The_first_extended_capability_cannot_be_unlinked_and_keeps_only_its_link()
     {
         var hardware = new Hardware();
@@ -71,6 +74,7 @@ public sealed class CapabilityChainTests
     }
 
     [Fact]
+    [Trait("Trap", "1")]
     public async Task Extended_space_without_PCI_Express_is_raw()
     {
         var hardware = new Hardware();
@@ -169,6 +173,7 @@ public sealed class CapabilityChainTests
     }
 
     [Theory]
+    [Trait("Trap", "1")]
     [InlineData(0x0B, 0x02000000u, 0x20)]
     [InlineData(0x23, 0x01800000u, 0x18)]
     public async Task Vendor_specific_extended_capabilities_are_raw_for_their_length_except_for_the_header(int id, uint second, int length)
@@ -185,6 +190,7 @@ public sealed class CapabilityChainTests
     }
 
     [Theory]
+    [Trait("Trap", "1")]
     [InlineData(0x0F, 6)]
     [InlineData(0x13, 4)]
     [InlineData(0x10, 8)]

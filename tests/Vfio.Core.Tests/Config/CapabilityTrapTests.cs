@@ -6,6 +6,7 @@ namespace Vfio.Core.Tests.Config;
 public sealed class CapabilityTrapTests
 {
     [Fact]
+    [Trait("Trap", "8")]
     public async Task MSI_cannot_be_enabled_by_configuration_writes()
     {
         var hardware = new Hardware(256);
@@ -20,6 +21,7 @@ public sealed class CapabilityTrapTests
     }
 
     [Fact]
+    [Trait("Trap", "8")]
     public async Task MSI_vectors_that_a_guest_enables_are_clamped_to_those_set_up()
     {
         var hardware = new Hardware(256);
@@ -54,6 +56,7 @@ public sealed class CapabilityTrapTests
     }
 
     [Fact]
+    [Trait("Trap", "1")]
     public async Task The_MSI_X_control_word_drops_writes()
     {
         var hardware = new Hardware(256);
@@ -127,24 +130,10 @@ public sealed class CapabilityTrapTests
     }
 
     [Fact]
+    [Trait("Trap", "9")]
     public async Task VPD_transfers_complete_by_the_flag()
     {
-        var hardware = new Hardware(256);
-        var at = hardware.Standard(0x03, 8);
-        var function = new ScriptedFunction(hardware.Bytes);
-        var vpd = Enumerable.Range(0, 64).Select(i => (byte)i).ToArray();
-        function.OnConfigWrite = (offset, width, value) =>
-        {
-            if (offset != at + 2 || width != 2)
-                return;
-            var address = (int)(value & 0x7FFF);
-            var data = function.ConfigBytes.AsSpan(at + 4, 4);
-            if ((value & 0x8000) != 0)
-                data.CopyTo(vpd.AsSpan(address));
-            else
-                vpd.AsSpan(address, 4).CopyTo(data);
-            function.ConfigBytes[at + 3] ^= 0x80;
-        };
+        var (function, at, vpd) = WithVpd();
         await using var device = await OpenDevice.Open(function);
 
         device.WriteConfig(at + 2, 2, 8);
@@ -160,6 +149,61 @@ public sealed class CapabilityTrapTests
     }
 
     [Fact]
+    public async Task VPD_ends_where_its_tags_do()
+    {
+        var (function, at, vpd) = WithVpd();
+        await using var device = await OpenDevice.Open(function);
+
+        device.WriteConfig(at + 2, 2, 44);
+        Assert.Equal(0x8000u | 44, device.ReadConfig(at + 2, 2));
+        Assert.Equal(0x00782D2Cu, device.ReadConfig(at + 4));
+        device.WriteConfig(at + 2, 2, 48);
+        Assert.Equal(0x8000u | 48, device.ReadConfig(at + 2, 2));
+        Assert.Equal(0u, device.ReadConfig(at + 4));
+
+        device.WriteConfig(at + 4, 4, 0xCAFEF00D);
+        device.WriteConfig(at + 2, 2, 0x8000 | 44);
+        Assert.Equal(0x8000u | 44, device.ReadConfig(at + 2, 2));
+        Assert.Equal(44, vpd[44]);
+    }
+
+    [Fact]
+    public async Task VPD_without_tags_is_none()
+    {
+        var (function, at, vpd) = WithVpd();
+        vpd.AsSpan().Fill(0xFF);
+        await using var device = await OpenDevice.Open(function);
+
+        device.WriteConfig(at + 2, 2, 8);
+        Assert.Equal(8u, device.ReadConfig(at + 2, 2));
+    }
+
+    /// <summary>47 bytes of data: an identifier, a list of fields, the end; apart from the tags each byte is its own address.</summary>
+    private static (ScriptedFunction Function, int At, byte[] Vpd) WithVpd()
+    {
+        var hardware = new Hardware(256);
+        var at = hardware.Standard(0x03, 8);
+        var function = new ScriptedFunction(hardware.Bytes);
+        var vpd = Enumerable.Range(0, 64).Select(i => (byte)i).ToArray();
+        (vpd[0], vpd[1], vpd[2]) = (0x82, 0x20, 0);
+        (vpd[35], vpd[36], vpd[37], vpd[46]) = (0x90, 8, 0, 0x78);
+        function.OnConfigWrite = (offset, width, value) =>
+        {
+            if (offset != at + 2 || width != 2)
+                return;
+            var address = (int)(value & 0x7FFF);
+            var data = function.ConfigBytes.AsSpan(at + 4, 4);
+            if ((value & 0x8000) != 0)
+                data.CopyTo(vpd.AsSpan(address));
+            else
+                vpd.AsSpan(address, 4).CopyTo(data);
+            function.ConfigBytes[at + 3] ^= 0x80;
+        };
+        return (function, at, vpd);
+    }
+
+    [Fact]
+    [Trait("Trap", "9")]
     public async Task A_VPD_transfer_that_fails_never_completes()
     {
         var hardware = new Hardware(256);
@@ -173,6 +217,7 @@ public sealed class CapabilityTrapTests
     }
 
     [Theory]
+    [Trait("Trap", "7")]
     [InlineData(true)]
     [InlineData(false)]
     public async Task Initiate_FLR_reads_as_0_and_resets_where_the_function_has_one(bool capable)
@@ -190,6 +235,26 @@ public sealed class CapabilityTrapTests
     }
 
     [Theory]
+    [Trait("Trap", "7")]
+    [InlineData(Errno.ETIMEDOUT)]
+    [InlineData(Errno.EAGAIN)]
+    [InlineData(Errno.ENOTTY)]
+    public async Task A_guest_does_not_see_that_its_FLR_failed(Errno failure)
+    {
+        var hardware = new Hardware();
+        var at = hardware.Express();
+        var function = new ScriptedFunction(hardware.Bytes);
+        await using var device = await OpenDevice.Open(function);
+        function.OnReset = (_, _) => ValueTask.FromResult<VfioResult>(failure);
+
+        Assert.Equal(2, device.Write(RegionIndex.Config, (ulong)at + 8, [0x30, 0xA0]).Value);
+        Assert.Equal(0x2030u, device.ReadConfig(at + 8, 2));
+        Assert.Equal(["prepare PcieFlr", "done PcieFlr"], device.Hooks);
+        function.OnReset = null;
+    }
+
+    [Theory]
+    [Trait("Trap", "7")]
     [InlineData(3u, true)]
     [InlineData(2u, false)]
     [InlineData(0u, false)]

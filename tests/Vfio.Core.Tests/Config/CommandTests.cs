@@ -5,6 +5,8 @@ namespace Vfio.Core.Tests.Config;
 public sealed class CommandTests
 {
     [Fact]
+    [Trait("Trap", "5")]
+    [Trait("Trap", "6")]
     public async Task Clearing_memory_enable_stops_access()
     {
         var function = WithBar();
@@ -20,6 +22,7 @@ public sealed class CommandTests
     }
 
     [Fact]
+    [Trait("Trap", "5")]
     public async Task A_VF_answers_whatever_its_memory_enable_says()
     {
         var function = WithBar(vf: true);
@@ -31,6 +34,7 @@ public sealed class CommandTests
     }
 
     [Fact]
+    [Trait("Trap", "5")]
     public async Task Bus_mastering_is_off_after_open_and_real_when_a_client_turns_it_on()
     {
         var function = WithBar();
@@ -55,6 +59,7 @@ public sealed class CommandTests
     }
 
     [Fact]
+    [Trait("Trap", "5")]
     public async Task Interrupt_disable_is_virtual_and_the_hardware_follows()
     {
         var function = WithBar();
@@ -68,6 +73,24 @@ public sealed class CommandTests
     }
 
     [Fact]
+    [Trait("Trap", "4")]
+    public async Task BARs_of_a_VF_look_real_though_its_registers_are_0()
+    {
+        var hardware = new Hardware(256);
+        var function = new ScriptedFunction(hardware.Bytes, new byte[256]) { VirtualFunctionIndex = 0 };
+        function.Bars[0] = new ScriptedBar(0x4000, BarKind.Memory64);
+        await using var device = await OpenDevice.Open(function);
+
+        Assert.Equal(4u, device.ReadConfig(0x10));
+        device.WriteConfig(0x10, 4, 0xFEBC1234);
+        device.WriteConfig(0x14, 4, 0x12);
+        Assert.Equal(0xFEBC0004u, device.ReadConfig(0x10));
+        Assert.Equal(0x12u, device.ReadConfig(0x14));
+        Assert.Equal(0u, function.Hardware32(0x10));
+    }
+
+    [Fact]
+    [Trait("Trap", "4")]
     public async Task BARs_are_sized_by_the_virtual_registers_and_never_written_to_the_hardware()
     {
         var hardware = new Hardware(256);

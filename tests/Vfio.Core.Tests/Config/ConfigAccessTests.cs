@@ -7,6 +7,7 @@ namespace Vfio.Core.Tests.Config;
 public sealed class ConfigAccessTests
 {
     [Theory]
+    [Trait("Trap", "10")]
     [InlineData(256, 255, 2)]
     [InlineData(256, 256, 1)]
     [InlineData(256, 0, 257)]
@@ -40,6 +41,7 @@ public sealed class ConfigAccessTests
     }
 
     [Fact]
+    [Trait("Trap", "1")]
     public async Task Status_bits_that_a_write_clears_are_out_of_a_clients_reach()
     {
         var function = new ScriptedFunction(new Hardware(256).Bytes);

@@ -7,6 +7,7 @@ public sealed class FeatureTests
     private const uint Get = 1 << 16, Set = 1 << 17, Probe = 1 << 18;
 
     [Theory]
+    [Trait("Trap", "51")]
     [InlineData(FeatureId.VfToken)]
     [InlineData(FeatureId.Migration)]
     [InlineData(FeatureId.MigrationDeviceState)]

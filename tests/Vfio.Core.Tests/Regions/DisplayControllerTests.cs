@@ -29,27 +29,6 @@ public sealed class DisplayControllerTests
     }
 
     [Fact]
-    public async Task VGA_ports_are_accessed_no_wider_than_ports_are()
-    {
-        var function = Controller();
-        await using var device = await OpenDevice.Open(function);
-        device.Read(RegionIndex.Vga, 0x3C0, new byte[8]);
-        device.Read(RegionIndex.Vga, 0xA0000, new byte[8]);
-
-        Assert.Equal([(false, 0x3C0ul, 4), (false, 0x3C4ul, 4), (false, 0xA0000ul, 8)], function.Bars[RegionIndex.Vga].Accesses);
-    }
-
-    [Fact]
-    public async Task A_function_without_VGA_ranges_has_no_VGA_region()
-    {
-        await using var device = await OpenDevice.Open(new(new Hardware().Bytes));
-
-        Assert.Equal(Errno.EINVAL, device.GetRegionInfo(RegionIndex.Vga).Error);
-        Assert.Equal(Errno.EINVAL, device.Read(RegionIndex.Vga, 0xA0000, new byte[1]).Error);
-        Assert.Equal(Errno.EINVAL, device.Write(RegionIndex.Vga, 0xA0000, new byte[1]).Error);
-    }
-
-    [Fact]
     public async Task A_ROM_copy_in_memory_is_read_without_decoding_and_refused_while_memory_is_off()
     {
         var function = new ScriptedFunction(new Hardware().Bytes);
@@ -73,7 +52,7 @@ public sealed class DisplayControllerTests
 
     private static ScriptedFunction Controller()
     {
-        var function = new ScriptedFunction(new Hardware().Bytes);
+        var function = new ScriptedFunction(new Hardware().Bytes) { Id = new(0x1234, 0x1111, 0, 0, 0x030000, 1) };
         function.Bars[RegionIndex.Vga] = new ScriptedBar(0xC0000);
         return function;
     }

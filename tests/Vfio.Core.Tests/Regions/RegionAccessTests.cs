@@ -6,6 +6,7 @@ namespace Vfio.Core.Tests.Regions;
 public sealed class RegionAccessTests
 {
     [Fact]
+    [Trait("Trap", "18")]
     public async Task Regions_are_told_as_the_kernel_tells_them()
     {
         var function = WithBars(out _, out _);
@@ -22,6 +23,7 @@ public sealed class RegionAccessTests
     }
 
     [Fact]
+    [Trait("Trap", "14")]
     public async Task A_request_becomes_the_widest_aligned_accesses()
     {
         var function = WithBars(out var memory, out var io);
@@ -48,6 +50,8 @@ public sealed class RegionAccessTests
     }
 
     [Fact]
+    [Trait("Trap", "15")]
+    [Trait("Trap", "18")]
     public async Task The_end_of_a_BAR_truncates_and_beyond_it_is_nothing()
     {
         var function = WithBars(out _, out _);
@@ -63,6 +67,7 @@ public sealed class RegionAccessTests
     }
 
     [Fact]
+    [Trait("Trap", "13")]
     public async Task The_MSI_X_table_reads_as_ones_and_drops_writes_and_the_pending_bits_do_not()
     {
         var hardware = new Hardware();
@@ -97,41 +102,56 @@ public sealed class RegionAccessTests
     }
 
     [Fact]
-    public async Task A_ROM_reads_in_accesses_of_at_most_4_bytes_with_ones_behind_its_image_and_is_not_written()
+    [Trait("Trap", "15")]
+    public async Task A_transfer_that_fails_under_way_has_transferred_nothing()
     {
-        var function = WithBars(out _, out _);
+        var hardware = new Hardware();
+        hardware.Msix(2, 0x100, 0x200);
+        var function = new ScriptedFunction(hardware.Bytes);
+        var bar = function.Bars[0] = new ScriptedBar(4096);
         await using var device = await OpenDevice.Open(function);
-        var rom = function.Bars[RegionIndex.Rom];
-        rom.Accesses.Clear();
-        var enabled = 0;
-        rom.OnAccess = (_, _) => enabled += (int)(function.Hardware32(0x30) & 1);
-
-        var read = new byte[16];
-        Assert.Equal(16, device.Read(RegionIndex.Rom, 1016, read).Value);
-        Assert.Equal([.. new byte[8], .. Enumerable.Repeat((byte)0xFF, 8)], read);
-        Assert.Equal([(false, 1016ul, 4), (false, 1020, 4)], rom.Accesses);
-        Assert.Equal(2, enabled);
-        Assert.Equal(0u, function.Hardware32(0x30) & 1);
-        Assert.Equal(Errno.EINVAL, device.Write(RegionIndex.Rom, 0, new byte[4]).Error);
-        // Recorded: a ROM that does not decode cannot be mapped by the kernel.
         device.WriteConfig(4, 2, 0);
-        Assert.Equal(Errno.ENOMEM, device.Read(RegionIndex.Rom, 0, new byte[4]).Error);
+        bar.Accesses.Clear();
+
+        // The table is answered without the device; what lies behind it is not.
+        Assert.Equal(16, device.Read(0, 0x110, new byte[16]).Value);
+        Assert.Equal(Errno.EIO, device.Read(0, 0x110, new byte[24]).Error);
+        Assert.Equal(Errno.EIO, device.Write(0, 0x110, new byte[24]).Error);
+        Assert.Empty(bar.Accesses);
     }
 
     [Fact]
-    public async Task A_ROM_without_an_image_is_sized_but_empty()
+    [Trait("Trap", "17")]
+    public async Task An_offset_names_no_region()
     {
-        var function = WithBars(out _, out _);
-        function.Bars[RegionIndex.Rom] = new ScriptedBar(2048);
+        const int Shift = 40;
+        await using var device = await OpenDevice.Open(WithBars(out _, out _));
+
+        Assert.Equal(Errno.EINVAL, device.Read(0, 2ul << Shift, new byte[4]).Error);
+        Assert.Equal(Errno.EINVAL, device.Write(0, 2ul << Shift, new byte[4]).Error);
+        Assert.Equal(Errno.EFAULT, device.Read(RegionIndex.Config, (ulong)RegionIndex.Config << Shift, new byte[4]).Error);
+    }
+
+    [Fact]
+    [Trait("Trap", "20")]
+    public async Task A_BAR_below_a_page_is_mapped_as_the_page_that_its_file_holds()
+    {
+        using var file = new SafeFileHandle(-1, false);
+        var function = new ScriptedFunction(new Hardware().Bytes);
+        var page = new RegionMapping { File = file, Areas = [new(0, 0x1000)] };
+        function.Bars[0] = new ScriptedBar(0x100) { Mapping = page };
+        function.Bars[1] = new ScriptedBar(0x100);
         await using var device = await OpenDevice.Open(function);
 
-        Assert.Equal(RegionInfo.Absent, device.GetRegionInfo(RegionIndex.Rom).Value);
-        device.WriteConfig(0x30, 4, 0xFFFFFFFF);
-        Assert.Equal(0xFFFFF801u, device.ReadConfig(0x30));
-        Assert.Equal(Errno.ENOMEM, device.Read(RegionIndex.Rom, 0, new byte[4]).Error);
+        var info = device.GetRegionInfo(0).Value!;
+        Assert.Equal((0x100ul, true, true), (info.Size, info.Flags.HasFlag(RegionFlags.Mmap), info.SparseAreas is null));
+        Assert.Equal([new RegionArea(0, 0x1000)], device.Map(0).Value!.Areas);
+        Assert.False(device.GetRegionInfo(1).Value!.Flags.HasFlag(RegionFlags.Mmap));
+        Assert.Equal(Errno.EINVAL, device.Map(1).Error);
     }
 
     [Fact]
+    [Trait("Trap", "6")]
     public async Task A_BAR_is_mapped_in_the_areas_that_the_back_end_gives()
     {
         using var file = new SafeFileHandle(-1, false);

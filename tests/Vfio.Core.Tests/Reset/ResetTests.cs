@@ -10,6 +10,7 @@ public sealed class ResetTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
+    [Trait("Trap", "54")]
     public void A_virtualized_function_is_refused()
     {
         var function = new ScriptedFunction(new Hardware().Bytes) { Virtualization = FunctionVirtualization.ByKernel };

@@ -56,6 +56,7 @@ public sealed class HookExampleTests
     }
 
     [Fact]
+    [Trait("Trap", "32")]
     public async Task A_guests_FLR_does_not_wait_for_a_transfer_and_is_not_lost()
     {
         var hardware = new Hardware();

@@ -10,6 +10,8 @@ internal sealed class AfTrap(TrapContext context, ConfigBlock block) : ConfigTra
         const uint Needed = Af.FlrCapable | Af.TransactionsPending;
         WriteDefault(at, width, value);
         var control = Block.Start + Af.Control;
+        if (!Owns(control, 1))
+            return;
         bool asked;
         lock (Shadow.Changing)
         {
@@ -17,7 +19,7 @@ internal sealed class AfTrap(TrapContext context, ConfigBlock block) : ConfigTra
             Shadow.Merge(control, 1, Af.InitiateFlr, 0);
         }
 
-        if (asked && (Function.ReadConfig(Block.Start + Af.Capabilities, 1) & Needed) == Needed)
+        if (asked && (Context.Config.ReadHardware(Block.Start + Af.Capabilities, 1) & Needed) == Needed)
             Context.ResetNow(ResetCause.AfFlr);
     }
 }

@@ -19,5 +19,8 @@ internal abstract class ConfigTrap(TrapContext context, ConfigBlock block)
     /// <param name="value">The value.</param>
     public abstract void Write(int at, int width, uint value);
 
+    /// <summary>Whether a register is this block's: it may be too short for it, or overlapped by a later one.</summary>
+    protected bool Owns(int at, int width) => Context.Map.BlockAt(at) == Block && Context.Map.BlockAt(at + width - 1) == Block;
+
     protected void WriteDefault(int at, int width, uint value) => Context.Config.WriteDefault(Block, at, width, value);
 }

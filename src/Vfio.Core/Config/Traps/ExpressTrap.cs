@@ -12,7 +12,7 @@ internal sealed class ExpressTrap(TrapContext context, ConfigBlock block) : Conf
 
     public override void Write(int at, int width, uint value)
     {
-        if (Block.Length < Express.DeviceControl + 2)
+        if (!Owns(Control, 2))
         {
             WriteDefault(at, width, value);
             return;
@@ -28,17 +28,19 @@ internal sealed class ExpressTrap(TrapContext context, ConfigBlock block) : Conf
             Shadow.Merge(Control, 2, Express.InitiateFlr, 0);
         }
 
-        if ((after & Express.InitiateFlr) != 0 && (Function.ReadConfig(Block.Start + Express.DeviceCapabilities, 4) & Express.FlrCapable) != 0)
+        if ((after & Express.InitiateFlr) != 0 && HasFlr())
             Context.ResetNow(ResetCause.PcieFlr);
         if (((before ^ after) & Express.MaxReadRequest) != 0)
             SetReadRequest((int)((after & Express.MaxReadRequest) >> Express.MaxReadRequestShift));
     }
 
+    private bool HasFlr() => (Context.Config.ReadHardware(Block.Start + Express.DeviceCapabilities, 4) & Express.FlrCapable) != 0;
+
     private void SetReadRequest(int asked)
     {
         const int Largest = 5;
         // A guest may not know that a larger payload is configured, and ask for less than the hardware does well with.
-        var payload = (int)((Function.ReadConfig(Control, 2) & Express.MaxPayload) >> Express.MaxPayloadShift);
+        var payload = (int)((Context.Config.ReadHardware(Control, 2) & Express.MaxPayload) >> Express.MaxPayloadShift);
         var size = Math.Max(asked, payload);
         if (size <= Largest)
             Context.Config.MergeHardware(Control, 2, Express.MaxReadRequest, (uint)size << Express.MaxReadRequestShift);

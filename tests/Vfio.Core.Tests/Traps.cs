@@ -1,0 +1,55 @@
+using System.Reflection;
+
+namespace Vfio.Core.Tests;
+
+/// <summary>
+/// Each trap of the reference (linux-vfio.md, section 11) that has a meaning in user space is named by a test that proves it.
+/// </summary>
+public sealed class Traps
+{
+    private static readonly (int Number, string Title)[] All =
+    [
+        (1, "Writes to read-only registers are dropped and succeed; unassigned and vendor-specific bytes are raw"),
+        (2, "Hidden capabilities are unlinked and their bytes stay raw; the first extended one only loses its id"),
+        (3, "Abutting capabilities of one id"),
+        (4, "BARs are sized on read, with the host's size and flags; the ROM keeps its enable bit; a VF's registers are 0"),
+        (5, "COMMAND is split between hardware and virtual bits; a VF's memory is never gated"),
+        (6, "Clearing memory enable stops established access too"),
+        (7, "FLR bits clear themselves, and a reset that fails is invisible"),
+        (8, "MSI enable follows SET_IRQS, the queue size is clamped and written through"),
+        (9, "VPD completes by toggling F, and fails by not toggling it"),
+        (10, "An access over the end of configuration space is EFAULT as a whole"),
+        (13, "The MSI-X table reads as ones and drops writes; the pending bits are normal"),
+        (14, "One aligned device access of the asked width; ROM no wider than 4"),
+        (15, "EIO discards progress, the end of a BAR truncates, a ROM reads ones behind its image"),
+        (16, "The ROM region has the BAR's size where an image is found, and memory decoding flips while it is looked for"),
+        (17, "A region is named by its index, not by an offset"),
+        (18, "An absent BAR is success and size 0; absent VGA and an index out of range are EINVAL"),
+        (20, "A BAR below a page"),
+        (51, "An absent feature is ENOTTY, not EINVAL"),
+        (54, "A function that is virtualized below is not virtualized again"),
+    ];
+
+    public static TheoryData<int> Numbers => [.. All.Select(trap => trap.Number)];
+
+    [Theory]
+    [MemberData(nameof(Numbers))]
+    public void A_trap_has_a_test(int number)
+    {
+        var title = Array.Find(All, trap => trap.Number == number).Title;
+        var tests = typeof(Traps).Assembly.GetTypes()
+            .SelectMany(type => type.GetMethods())
+            .Where(method => method.GetCustomAttributes<TraitAttribute>().Any(trait => trait.Name == "Trap" && trait.Value == $"{number}"));
+        Assert.True(tests.Any(method => method.IsDefined(typeof(FactAttribute), inherit: true)), $"no test of trap {number}: {title}");
+    }
+
+    [Fact]
+    public void Every_trait_names_a_trap_of_the_reference()
+    {
+        const int Last = 55;
+        var traits = typeof(Traps).Assembly.GetTypes().SelectMany(type => type.GetMethods())
+            .SelectMany(method => method.GetCustomAttributes<TraitAttribute>()).Where(trait => trait.Name == "Trap").ToArray();
+        Assert.NotEmpty(traits);
+        Assert.All(traits, trait => Assert.InRange(int.Parse(trait.Value, System.Globalization.CultureInfo.InvariantCulture), 1, Last));
+    }
+}
