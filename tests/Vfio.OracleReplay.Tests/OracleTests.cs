@@ -24,11 +24,8 @@ public sealed class OracleTests
         var (exitCode, output, _) = await Cli.RunAsync(Recordings.Path(Recordings.Linux));
 
         Assert.Equal(0, exitCode);
-        // Compared as soon as the core knows hot reset.
-        Assert.Contains("hot_reset_info: ", output, StringComparison.Ordinal);
-        var sums = output.Split('\n').SkipWhile(line => !line.StartsWith("raw_config:", StringComparison.Ordinal))
-            .Where(line => line.Length > 0 && !line.StartsWith("hot_reset_info:", StringComparison.Ordinal)
-                && !line.StartsWith("all:", StringComparison.Ordinal));
+        var sums = output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .SkipWhile(line => !line.StartsWith("raw_config:", StringComparison.Ordinal));
         Assert.Equal(
             [
                 "raw_config: 0 passed, 0 failed, 10 not comparable",
@@ -39,6 +36,7 @@ public sealed class OracleTests
                 "device_info: 10 passed, 0 failed",
                 "region_info: 100 passed, 0 failed",
                 "irq_info: 60 passed, 0 failed",
+                "hot_reset_info: 10 passed, 0 failed",
                 "feature_probe: 480 passed, 0 failed",
                 "short_argsz: 50 passed, 0 failed",
                 "set_irqs: 16560 passed, 0 failed, 480 not comparable",
@@ -48,6 +46,8 @@ public sealed class OracleTests
                 "after_reset: 10 passed, 0 failed",
                 "dma: 220 passed, 0 failed, 20 not comparable",
                 "end: 0 passed, 0 failed, 10 not comparable",
+                "520 not comparable",
+                "28394 passed, 0 failed",
             ], sums);
     }
 

@@ -77,14 +77,18 @@ internal sealed class Report(TextWriter output, bool isVerbose)
         }
 
         foreach (var kind in kinds)
-            Sum(kind.Name, _tallies[kind.Name].Passed, _tallies[kind.Name].Failed, _tallies[kind.Name].NotComparable);
+        {
+            var tally = _tallies[kind.Name];
+            var rest = tally.NotComparable > 0 ? $", {tally.NotComparable} not comparable" : "";
+            output.WriteLine($"{kind.Name}: {tally.Passed} passed, {tally.Failed} failed{rest}");
+        }
+
         if (Problems > 0)
             output.WriteLine($"{Problems} {(Problems == 1 ? "line" : "lines")} could not be replayed for what they hold");
-        Sum("all", Passed, Failed, _tallies.Values.Sum(t => t.NotComparable));
+        if (_tallies.Values.Sum(t => t.NotComparable) is > 0 and var left)
+            output.WriteLine($"{left} not comparable");
+        output.WriteLine($"{Passed} passed, {Failed} failed");
     }
-
-    private void Sum(string what, int passed, int failed, int notComparable)
-        => output.WriteLine($"{what}: {passed} passed, {failed} failed" + (notComparable > 0 ? $", {notComparable} not comparable" : ""));
 
     private static string Describe(RecordedRow row)
     {
