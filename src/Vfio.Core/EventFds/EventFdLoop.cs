@@ -16,7 +16,6 @@ internal sealed class EventFdLoop
     private readonly SafeFileHandle _wakeUp;
     private readonly Thread _thread;
     private ulong _lastId = WakeUp;
-    private volatile bool _isOver;
 
     private EventFdLoop(Epoll epoll, SafeFileHandle wakeUp)
     {
@@ -92,11 +91,7 @@ internal sealed class EventFdLoop
     }
 
     /// <summary>Ends the thread, once what it does now is done.</summary>
-    public void End()
-    {
-        _isOver = true;
-        EventFd.Signal(_wakeUp);
-    }
+    public void End() => EventFd.Signal(_wakeUp);
 
     /// <summary>Waits for the end, unless it is this very thread.</summary>
     public void Join()
@@ -108,11 +103,13 @@ internal sealed class EventFdLoop
     private void Run()
     {
         Span<EpollReady> ready = stackalloc EpollReady[MostAtOnce];
-        while (!_isOver)
+        // Nothing but the signal ends it: what it is given by is open until then.
+        for (var isOver = false; !isOver;)
         {
             var found = _epoll.Wait(ready, Timeout.Infinite);
             foreach (var one in ready[..found])
             {
+                isOver |= one.Data == WakeUp;
                 if (!_byId.TryGetValue(one.Data, out var source))
                     continue;
                 if ((one.Events & Libc.EPOLLIN) != 0)

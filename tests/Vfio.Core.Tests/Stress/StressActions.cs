@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vfio.Native;
 
 namespace Vfio.Core.Tests.Stress;
 
@@ -131,6 +132,29 @@ internal sealed class StressActions(StressDevice device, StressFunction function
         }
 
         Thread.SpinWait(worker.Random.Next(20_000));
+    }
+
+    public void Sleep(StressWorker worker)
+    {
+        worker.At = "low power";
+        // Whoever accesses the device wakes it.
+        Allow(device.Feature(new FeatureRequest(FeatureId.LowPowerEntry, FeatureOperation.Set), [], []));
+        Thread.SpinWait(worker.Random.Next(2000));
+        Allow(device.Feature(new FeatureRequest(FeatureId.LowPowerExit, FeatureOperation.Set), [], []));
+        Thread.SpinWait(worker.Random.Next(20_000));
+    }
+
+    public void SetIoEventFd(StressWorker worker)
+    {
+        worker.At = "an ioeventfd";
+        using var eventFd = EventFd.Create();
+        var set = device.SetIoEventFd(0, 0xD00, 4, 0x12345678, eventFd);
+        violations.Check(set.Error is Errno.None or Errno.EINVAL, $"an ioeventfd: {set.Error}");
+        EventFd.Signal(eventFd);
+        Thread.SpinWait(worker.Random.Next(2000));
+        // ENODEV: the device was closed meanwhile, and another life began.
+        var removed = device.SetIoEventFd(0, 0xD00, 4, 0x12345678, null);
+        violations.Check(removed.Error is Errno.None or Errno.EINVAL or Errno.ENODEV, $"an ioeventfd goes: {removed.Error}");
     }
 
     public void Ask(StressWorker worker)

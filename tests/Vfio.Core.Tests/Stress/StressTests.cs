@@ -116,6 +116,8 @@ public sealed class StressTests
         Add("power", actions.ChangePower);
         Add("FLR", actions.ResetByConfig);
         Add("reset", actions.Reset);
+        Add("sleeper", actions.Sleep);
+        Add("ioeventfd", actions.SetIoEventFd);
         Add("asker", actions.Ask);
         if (intx)
         {
