@@ -71,11 +71,15 @@ internal sealed class AccessGate
     public bool EnterAlone(Action? cancelTransfers = null)
     {
         if (IsOwner)
+        {
+            WakeNow();
             return false;
+        }
+
         _turn.Wait();
-        Drain(cancelTransfers);
         try
         {
+            Drain(cancelTransfers);
             WakeNow();
         }
         catch
@@ -105,14 +109,8 @@ internal sealed class AccessGate
     public void ExitAsleep(Action wake)
     {
         EndOwner(0);
-        lock (_changed)
-        {
-            _wake = wake;
-            Monitor.PulseAll(_changed);
-        }
-
-        _turn.Release();
-        Passable?.Invoke();
+        _wake = wake;
+        Open();
     }
 
     /// <summary>Wakes the function, if it sleeps.</summary>
@@ -132,9 +130,9 @@ internal sealed class AccessGate
     public async ValueTask CloseAsync(Action cancelTransfers, CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
-        Drain(cancelTransfers);
         try
         {
+            Drain(cancelTransfers);
             WakeNow();
         }
         catch
@@ -144,24 +142,29 @@ internal sealed class AccessGate
         }
     }
 
-    /// <summary>As <see cref="CloseAsync"/>, where nobody is in and nobody wants to be alone. Never waits.</summary>
+    /// <summary>
+    /// As <see cref="CloseAsync"/>, where nobody is in and nobody wants to be alone. Never waits, and leaves asleep what sleeps: the owner's
+    /// <see cref="Wake"/> wakes it.
+    /// </summary>
     /// <returns>Whether it is closed now.</returns>
     public bool TryClose()
     {
         if (!_turn.Wait(0))
             return false;
-        if (Interlocked.CompareExchange(ref _state, Alone, 0) == 0)
+        // Whoever comes to a sleeping function waits for the turn that was just taken.
+        if (IsAsleep || Interlocked.CompareExchange(ref _state, Alone, 0) == 0)
             return true;
         _turn.Release();
         return false;
     }
 
-    /// <summary>Ends <see cref="CloseAsync"/> and <see cref="TryClose"/>.</summary>
+    /// <summary>Ends <see cref="CloseAsync"/> and <see cref="TryClose"/>. What sleeps stays closed to all that do not wake it.</summary>
     public void Open()
     {
         lock (_changed)
         {
-            Interlocked.And(ref _state, int.MaxValue);
+            if (!IsAsleep)
+                Interlocked.And(ref _state, int.MaxValue);
             Monitor.PulseAll(_changed);
         }
 

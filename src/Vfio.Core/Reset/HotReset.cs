@@ -77,8 +77,8 @@ internal sealed class HotReset(DeviceSets sets, IHotResetDomain domain, ILogger 
             Release(others);
         }
 
-        if (faults is [var (_, fault), ..])
-            ExceptionDispatchInfo.Throw(fault);
+        if (faults.Find(f => f.Target.Member == closing.Member) is { Fault: { } own })
+            ExceptionDispatchInfo.Throw(own);
     }
 
     // Above 0 if it is open with the caller's memory; a closed one is whose the open ones of its group are.

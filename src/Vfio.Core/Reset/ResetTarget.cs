@@ -27,14 +27,14 @@ internal sealed class ResetTarget(SetMember member, HotResetFunction place)
     public bool TryTakeTurn() => _hasTurn = Member.Turn.Wait(0);
 
     /// <summary>Keeps accesses out, unless somebody is in or wants to be alone.</summary>
-    public bool TryCloseGate()
-    {
-        // One that sleeps under its client's low power is woken first, as the kernel resumes every device of the set.
-        Gate?.Wake();
-        return Gate is null || (_hasGate = Gate.TryClose());
-    }
+    public bool TryCloseGate() => Gate is null || (_hasGate = Gate.TryClose());
 
-    public void Wake() => Session?.Reset.Wake();
+    /// <summary>Ends its client's low power, and goes to D0, with the gate owned.</summary>
+    public void Wake()
+    {
+        Gate?.Wake();
+        Session?.Reset.Wake();
+    }
 
     public void Prepare(ResetCause cause)
     {
