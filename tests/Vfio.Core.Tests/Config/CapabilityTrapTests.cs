@@ -179,6 +179,36 @@ public sealed class CapabilityTrapTests
     }
 
     /// <summary>47 bytes of data: an identifier, a list of fields, the end; apart from the tags each byte is its own address.</summary>
+    [Fact]
+    public async Task A_hook_that_writes_VPD_does_not_wait_for_a_transfer_that_waits_for_its_reset()
+    {
+        var hardware = new Hardware();
+        hardware.Express();
+        var at = hardware.Standard(0x03, 8);
+        var function = new ScriptedFunction(hardware.Bytes);
+        using ManualResetEventSlim polling = new(), closing = new();
+        await using var device = await OpenDevice.Open(function, new ClosingSpace(closing));
+        var cancellation = TestContext.Current.CancellationToken;
+        function.OnConfigRead = (offset, _) =>
+        {
+            // The flag is not looked at a second time before the gate is closed.
+            if (offset == at + 2 && !polling.IsSet)
+            {
+                polling.Set();
+                Assert.True(closing.Wait(TimeSpan.FromSeconds(30), cancellation));
+            }
+
+            return null;
+        };
+        device.OnPrepare = _ => device.WriteConfig(at + 2, 2, 0);
+        var transfer = Task.Run(() => device.WriteConfig(at + 2, 2, 0), cancellation);
+        Assert.True(polling.Wait(TimeSpan.FromSeconds(30), cancellation));
+        var reset = Task.Run(() => device.ResetAsync(ResetCause.DeviceReset, cancellation).AsTask(), cancellation);
+
+        await Task.WhenAll(transfer, reset).WaitAsync(TimeSpan.FromSeconds(30), cancellation);
+        device.OnPrepare = null;
+    }
+
     private static (ScriptedFunction Function, int At, byte[] Vpd) WithVpd()
     {
         var hardware = new Hardware(256);
@@ -286,5 +316,15 @@ public sealed class CapabilityTrapTests
         Assert.Equal(0x5060u, function.ReadConfig(at + 8, 2) & 0x70E0);
         device.WriteConfig(at + 8, 2, 0x7000);
         Assert.Equal(0x5060u, function.ReadConfig(at + 8, 2) & 0x70E0);
+    }
+
+    // Transfers are cancelled for as long as an access keeps the gate from closing.
+    private sealed class ClosingSpace(ManualResetEventSlim closing) : DmaSpace
+    {
+        public override void CancelTransfers()
+        {
+            base.CancelTransfers();
+            closing.Set();
+        }
     }
 }

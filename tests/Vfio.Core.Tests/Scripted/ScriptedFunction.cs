@@ -38,6 +38,9 @@ internal sealed class ScriptedFunction : IPciFunction
 
     public Action<int, int, uint>? OnConfigWrite { get; set; }
 
+    /// <summary>Runs when memory is connected.</summary>
+    public Action? OnConnect { get; set; }
+
     public Func<int, int, uint?>? OnConfigRead { get; set; }
 
     public IDmaSpace? Dma { get; private set; }
@@ -115,6 +118,8 @@ internal sealed class ScriptedFunction : IPciFunction
     public void ConnectDma(IDmaSpace? dma)
     {
         Log.Add(dma is null ? "DMA off" : "DMA on");
+        if (dma is not null)
+            OnConnect?.Invoke();
         Dma = dma;
     }
 

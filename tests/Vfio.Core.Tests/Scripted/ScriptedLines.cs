@@ -25,6 +25,12 @@ internal sealed class ScriptedLines : IInterruptLines
     /// <summary>Runs when vectors have been enabled.</summary>
     public Action? OnEnable { get; set; }
 
+    /// <summary>Runs before a kind is turned off.</summary>
+    public Action? OnDisable { get; set; }
+
+    /// <summary>Runs when somebody asks whether the line is asserted.</summary>
+    public Action? OnAsked { get; set; }
+
     public IrqIndex? Enabled { get; private set; }
 
     public int EnabledVectors { get; private set; }
@@ -47,6 +53,7 @@ internal sealed class ScriptedLines : IInterruptLines
     {
         if (Enabled != index)
             return;
+        OnDisable?.Invoke();
         lock (_changing)
             _triggers.Clear();
         Enabled = null;
@@ -66,7 +73,14 @@ internal sealed class ScriptedLines : IInterruptLines
         return VfioResult.Success;
     }
 
-    public bool IntxAsserted => _isAsserted;
+    public bool IntxAsserted
+    {
+        get
+        {
+            OnAsked?.Invoke();
+            return _isAsserted;
+        }
+    }
 
     public void OnIntxAsserted(Action? asserted) => _asserted = asserted;
 

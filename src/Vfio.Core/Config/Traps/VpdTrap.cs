@@ -18,7 +18,12 @@ internal sealed class VpdTrap(TrapContext context, ConfigBlock block) : ConfigTr
         var address = Block.Start + Vpd.Address;
         if (at > address + 1 || at + width <= address + 1 || !Owns(Block.Start + Vpd.Data, 4))
             return;
-        lock (_transfer)
+        // Whoever transfers now may be waiting for the gate: a hook, which holds it alone, must not wait for him.
+        if (!Context.Gate.IsOwner)
+            _transfer.Enter();
+        else if (!_transfer.TryEnter())
+            return;
+        try
         {
             var asked = Shadow.Read(address, 2);
             var toWrite = (asked & Vpd.Flag) != 0;
@@ -29,6 +34,10 @@ internal sealed class VpdTrap(TrapContext context, ConfigBlock block) : ConfigTr
                 lock (Shadow.Changing)
                     Shadow.Merge(address, 2, Vpd.Flag, ~asked);
             }
+        }
+        finally
+        {
+            _transfer.Exit();
         }
     }
 
