@@ -112,9 +112,10 @@ internal sealed partial class IoEventFds(
 
     private void Signalled(IoEventFd one, ulong count)
     {
+        count = Math.Min(count, MostAtOnce);
         try
         {
-            if (TryWrite(one, Math.Min(count, MostAtOnce)))
+            if (TryWrite(one, count))
                 return;
         }
         catch (Exception e)

@@ -207,6 +207,30 @@ public sealed class IoEventFdTests : IDisposable
     }
 
     [Fact]
+    public async Task Signals_during_a_reset_never_add_up_to_none()
+    {
+        var finish = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var device = await OpenDevice.Open(_function);
+        Assert.Equal(Errno.None, Set(device, 0, 0, 4, _client));
+        _function.OnReset = async (_, _) =>
+        {
+            await finish.Task;
+            return VfioResult.Success;
+        };
+        var reset = device.ResetAsync(ResetCause.DeviceReset, TestContext.Current.CancellationToken).AsTask();
+        foreach (var count in new[] { 2ul, ulong.MaxValue - 1 })
+        {
+            RandomAccess.Write(_client, BitConverter.GetBytes(count), 0);
+            await ServeAnother();
+            Assert.Equal(0ul, EventFd.Consume(_client));
+        }
+
+        finish.SetResult();
+        Assert.True((await reset).IsSuccess);
+        Assert.Equal((0ul, 4), Next());
+    }
+
+    [Fact]
     public async Task Nothing_is_written_once_one_is_removed_or_the_device_is_closed()
     {
         var device = await OpenDevice.Open(_function);
@@ -247,6 +271,22 @@ public sealed class IoEventFdTests : IDisposable
         Assert.Equal((0ul, 4), Next());
         EventFd.Signal(_client);
         Assert.True(await thrown.WaitAsync(Soon, TestContext.Current.CancellationToken));
+    }
+
+    // One thread serves all in turns: what was signalled before has been seen once a second turn is over.
+    private static async Task ServeAnother()
+    {
+        var bar = new ScriptedBar(0x1000);
+        using var written = new SemaphoreSlim(0);
+        bar.OnAccess = (_, _) => written.Release();
+        await using var other = await OpenDevice.Open(new(new Hardware().Bytes) { Bars = { [0] = bar } });
+        using var eventFd = EventFd.Create();
+        Assert.Equal(Errno.None, Set(other, 0, 0, 4, eventFd));
+        for (var turn = 0; turn < 2; turn++)
+        {
+            EventFd.Signal(eventFd);
+            Assert.True(await written.WaitAsync(Soon, TestContext.Current.CancellationToken));
+        }
     }
 
     private (ulong Offset, int Width) Next()
