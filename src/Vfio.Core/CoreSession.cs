@@ -50,7 +50,7 @@ internal sealed class CoreSession
         _shadow = builder.Shadow;
         Config = new(function, builder.Map, _shadow, gate);
         Reset = new(function, builder.Map, power, notifier);
-        Interrupts = new(function, builder.Map, _shadow, Config, options.HideIntx);
+        Interrupts = new(function, builder.Map, _shadow, Config, options.HideIntx, logger);
         Regions = new(function, builder.Map, Config, gate, options, () => MemoryEnabled);
         LowPower = new(gate, power, Interrupts, dma.CancelTransfers);
         Features = new(token.Own, LowPower);
@@ -60,7 +60,6 @@ internal sealed class CoreSession
         header.Trap = new HeaderTrap(context, header);
         foreach (var (block, rule) in builder.Trapped)
             block.Trap = rule.Trap!(context, block);
-        function.OnUncorrectableError(Interrupts.ReportError);
     }
 
     public AccessGate Gate { get; }
@@ -100,6 +99,21 @@ internal sealed class CoreSession
         => !Gate.IsOver && Power.State < PowerControl.D3Hot
             && (_function.VirtualFunctionIndex >= 0 || (_shadow.Read(Command, 2) & CommandMemory) != 0);
 
+    /// <summary>Lets the function reach the client: an open that fails leaves it without memory, and with nobody to tell of errors.</summary>
+    public void Connect()
+    {
+        _function.ConnectDma(Dma);
+        try
+        {
+            _function.OnUncorrectableError(Interrupts.ReportError);
+        }
+        catch
+        {
+            _function.ConnectDma(null);
+            throw;
+        }
+    }
+
     /// <summary>Resets the function with nothing else under way.</summary>
     public async ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
     {
@@ -116,27 +130,40 @@ internal sealed class CoreSession
         }
     }
 
-    /// <summary>Ends all that the function does for this client, and leaves it as it was found.</summary>
+    /// <summary>
+    /// Ends all that the function does for this client, and leaves it as it was found. A back end or a hook that throws stops none of it:
+    /// what was left on would act for a client that is gone.
+    /// </summary>
     public async ValueTask CloseAsync(ResetCause cause)
     {
-        LowPower.Forget();
+        LowPower.Close();
         _token.End();
-        try
-        {
-            await WakeAsync().ConfigureAwait(false);
-        }
-        finally
-        {
-            await QuiesceAsync(cause).ConfigureAwait(false);
-        }
+        var steps = new ClosingSteps();
+        // First of all: a function that loses its state asleep gets it back when it wakes, bus mastering included.
+        await steps.TryAsync(WakeAsync).ConfigureAwait(false);
+        steps.Try(() => Config.MergeHardware(Command, 2, CommandMaster, 0));
+        steps.Try(() => _function.OnUncorrectableError(null));
+        steps.Try(Interrupts.Close);
+        steps.Try(IoEventFds.Close);
+        await Gate.CloseAsync(Dma.CancelTransfers, CancellationToken.None).ConfigureAwait(false);
+        Gate.IsOver = true;
+        Member.NeedsReset = true;
+        steps.Try(() => _pristine.Restore(_function));
+        if (ResetWorks)
+            await steps.TryAsync(() => ResetAtCloseAsync(cause)).ConfigureAwait(false);
+        if (HotReset is not null)
+            await steps.TryAsync(() => HotReset.RunAtCloseAsync(this, cause)).ConfigureAwait(false);
+        Gate.Open();
+        steps.Try(() => _function.ConnectDma(null));
+        steps.ThrowFirst();
     }
 
-    // First of all: a function that loses its state asleep gets it back when it wakes, bus mastering included.
     private async ValueTask WakeAsync()
     {
         await Gate.CloseAsync(Dma.CancelTransfers, CancellationToken.None).ConfigureAwait(false);
         try
         {
+            LowPower.Close();
             Power.Set(PowerControl.D0);
         }
         finally
@@ -145,28 +172,9 @@ internal sealed class CoreSession
         }
     }
 
-    private async ValueTask QuiesceAsync(ResetCause cause)
+    private async ValueTask ResetAtCloseAsync(ResetCause cause)
     {
-        Config.MergeHardware(Command, 2, CommandMaster, 0);
-        _function.OnUncorrectableError(null);
-        Interrupts.Close();
-        IoEventFds.Close();
-        await Gate.CloseAsync(Dma.CancelTransfers, CancellationToken.None).ConfigureAwait(false);
-        Gate.IsOver = true;
-        LowPower.Forget();
-        Member.NeedsReset = true;
-        try
-        {
-            _pristine.Restore(_function);
-            if (ResetWorks && (await Reset.RunAsync(cause, CancellationToken.None).ConfigureAwait(false)).IsSuccess)
-                Member.NeedsReset = false;
-            if (HotReset is not null)
-                await HotReset.RunAtCloseAsync(this, cause).ConfigureAwait(false);
-        }
-        finally
-        {
-            Gate.Open();
-            _function.ConnectDma(null);
-        }
+        if ((await Reset.RunAsync(cause, CancellationToken.None).ConfigureAwait(false)).IsSuccess)
+            Member.NeedsReset = false;
     }
 }

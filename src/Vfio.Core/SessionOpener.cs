@@ -60,10 +60,9 @@ internal sealed class SessionOpener(IPciFunction function, ILogger logger, VfioP
                 logger.LogInformation("{Function}: no reset at open: {Error}", function.Address, reset.Error);
             var pristine = ConfigSnapshot.Take(function, map.Saved);
             SetIntxDisable(options.HideIntx);
-            // Memory last: an open that fails leaves the function without any.
             var session = new CoreSession(
                 function, logger, options, member, gate, notifier, power, pristine, dma, reset.IsSuccess, token);
-            function.ConnectDma(dma);
+            session.Connect();
             return session;
         }
         finally

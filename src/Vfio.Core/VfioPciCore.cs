@@ -136,10 +136,19 @@ public sealed class VfioPciCore : IVfioPciCore
     /// <inheritdoc/>
     public VfioResult<int> SetIrqs(in IrqSet set)
     {
-        if (Awake is { } session)
-            return session.Interrupts.Set(set);
-        set.DisposeEventFds();
-        return Errno.EINVAL;
+        CoreSession? session = null;
+        try
+        {
+            session = Awake;
+        }
+        finally
+        {
+            // Waking may have thrown.
+            if (session is null)
+                set.DisposeEventFds();
+        }
+
+        return session?.Interrupts.Set(set) ?? Errno.EINVAL;
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using Vfio.Native;
 
@@ -46,12 +47,12 @@ internal sealed class EventFdLoop
 
     /// <summary>Watches an eventfd.</summary>
     /// <returns>EMFILE: no descriptor is left. ENOSPC, ENOMEM: the kernel watches no more.</returns>
-    public VfioResult<EventFdWatch> Add(SafeFileHandle eventFd, Action<ulong> signalled)
+    public VfioResult<EventFdWatch> Add(SafeFileHandle eventFd, Action<ulong> signalled, ILogger logger)
     {
         var identity = EventFd.Identity(eventFd);
         if (identity is { } known && _byIdentity.TryGetValue(known, out var same))
         {
-            var another = new EventFdWatch(same, signalled);
+            var another = new EventFdWatch(same, signalled, logger);
             same.Add(another);
             return another;
         }
@@ -60,7 +61,7 @@ internal sealed class EventFdLoop
         if (mine.IsInvalid)
             return Errno.EMFILE;
         var source = new WatchedEventFd(++_lastId, mine, identity);
-        var watch = new EventFdWatch(source, signalled);
+        var watch = new EventFdWatch(source, signalled, logger);
         source.Add(watch);
         _byId[source.Id] = source;
         var error = _epoll.Add(mine, source.Id);

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace Vfio.Core.EventFds;
 
 /// <summary>What is done when an eventfd is signalled, until the watch is removed.</summary>
@@ -5,7 +7,8 @@ namespace Vfio.Core.EventFds;
 /// <param name="signalled">
 /// Is told what the counter held. It runs on the thread that serves every device of the process, so it must wait for nothing.
 /// </param>
-internal sealed class EventFdWatch(WatchedEventFd source, Action<ulong> signalled)
+/// <param name="logger">Where it is told what that threw: the thread goes on for the others.</param>
+internal sealed class EventFdWatch(WatchedEventFd source, Action<ulong> signalled, ILogger logger)
 {
     private readonly object _state = new();
     private Thread? _runner;
@@ -26,6 +29,10 @@ internal sealed class EventFdWatch(WatchedEventFd source, Action<ulong> signalle
         try
         {
             signalled(count);
+        }
+        catch (Exception fault)
+        {
+            logger.LogError(fault, "An eventfd was signalled, and what its device does then failed");
         }
         finally
         {

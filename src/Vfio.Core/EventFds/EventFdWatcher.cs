@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 
 namespace Vfio.Core.EventFds;
@@ -17,18 +18,18 @@ internal sealed class EventFdWatcher
     /// <summary>Watches an eventfd; one that is signalled already tells at once.</summary>
     /// <param name="eventFd">The eventfd, which stays the caller's: a duplicate is watched.</param>
     /// <param name="signalled">
-    /// Is told what the counter held: 1 for each signal since it was told last. Runs on the one thread, so it must wait for nothing and
-    /// throw nothing.
+    /// Is told what the counter held: 1 for each signal since it was told last. Runs on the one thread, so it must wait for nothing.
     /// </param>
+    /// <param name="logger">Where it is told what that threw.</param>
     /// <returns>The watch; EMFILE: the process has no descriptor left. ENOSPC, ENOMEM: the kernel watches no more.</returns>
-    public VfioResult<EventFdWatch> Add(SafeFileHandle eventFd, Action<ulong> signalled)
+    public VfioResult<EventFdWatch> Add(SafeFileHandle eventFd, Action<ulong> signalled, ILogger logger)
     {
         lock (_changing)
         {
             _loop ??= EventFdLoop.Start();
             if (_loop is null)
                 return Errno.EMFILE;
-            var watch = _loop.Add(eventFd, signalled);
+            var watch = _loop.Add(eventFd, signalled, logger);
             if (!watch.IsSuccess)
                 EndIfIdle();
             return watch;

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using Vfio.Core.Config;
 using Vfio.Core.EventFds;
@@ -29,12 +30,13 @@ internal sealed class InterruptController
     private volatile int _msiQueueMax;
     private bool _closed;
 
-    public InterruptController(IPciFunction function, ConfigMap map, ShadowConfig shadow, VirtualConfig config, bool hideIntx)
+    public InterruptController(
+        IPciFunction function, ConfigMap map, ShadowConfig shadow, VirtualConfig config, bool hideIntx, ILogger logger)
     {
         _lines = function.Interrupts;
         _shadow = shadow;
         _control = new(function, map, config);
-        _intx = new(_lines, EventFdWatcher.Shared, _held);
+        _intx = new(_lines, EventFdWatcher.Shared, _held, logger);
         _messages = new(_lines, _held);
         _error = new(_held);
         _request = new(_held);
@@ -116,9 +118,15 @@ internal sealed class InterruptController
         lock (_setUp)
         {
             _closed = true;
-            DisableActive();
-            _error.SetTrigger(null);
-            _request.SetTrigger(null);
+            try
+            {
+                DisableActive();
+            }
+            finally
+            {
+                _error.SetTrigger(null);
+                _request.SetTrigger(null);
+            }
         }
     }
 
@@ -268,21 +276,33 @@ internal sealed class InterruptController
 
     private void DisableActive()
     {
-        switch (Active)
+        var active = Active;
+        _active = -1;
+        switch (active)
         {
             case IrqIndex.Intx:
                 _intx.Disable();
                 break;
             case { } index:
-                _control.Disable(index);
-                _messages.Disable();
-                // Whoever turns messages off may turn the pin on again.
-                if (_hideIntx)
-                    _writeIntxDisable(true);
+                DisableMessages(index);
                 break;
         }
+    }
 
-        _active = -1;
+    private void DisableMessages(IrqIndex index)
+    {
+        try
+        {
+            _control.Disable(index);
+        }
+        finally
+        {
+            _messages.Disable();
+        }
+
+        // Whoever turns messages off may turn the pin on again.
+        if (_hideIntx)
+            _writeIntxDisable(true);
     }
 
     private static SafeFileHandle? FirstEventFd(in IrqSet set) => set.EventFds.IsEmpty ? null : set.EventFds[0];

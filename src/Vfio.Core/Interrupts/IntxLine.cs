@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using Vfio.Core.EventFds;
 using Vfio.Native;
@@ -13,7 +14,7 @@ namespace Vfio.Core.Interrupts;
 /// in here with locks of its own. For the same reason masking is a flag, and not a write of Interrupt Disable from the function's own
 /// thread.
 /// </remarks>
-internal sealed class IntxLine(IInterruptLines lines, EventFdWatcher watcher, HeldEventFds held)
+internal sealed class IntxLine(IInterruptLines lines, EventFdWatcher watcher, HeldEventFds held, ILogger logger)
 {
     private readonly Lock _line = new();
     private bool _active;
@@ -33,40 +34,42 @@ internal sealed class IntxLine(IInterruptLines lines, EventFdWatcher watcher, He
             _trigger = trigger;
         }
 
-        lines.OnIntxAsserted(OnAsserted);
-        if (lines.Enable(IrqIndex.Intx, 1) is not { IsSuccess: true, Value: 1 })
-        {
-            lines.OnIntxAsserted(null);
-            lock (_line)
-            {
-                _active = false;
-                _trigger = null;
-            }
-
-            return Errno.ENODEV;
-        }
-
         if (trigger is not null)
             held.Keep(trigger);
-        FireIfAsserted();
-        return VfioResult.Success;
+        var works = false;
+        try
+        {
+            lines.OnIntxAsserted(OnAsserted);
+            if (lines.Enable(IrqIndex.Intx, 1) is { IsSuccess: true, Value: 1 })
+            {
+                FireIfAsserted();
+                works = true;
+            }
+        }
+        finally
+        {
+            if (!works)
+                Disable();
+        }
+
+        return works ? VfioResult.Success : Errno.ENODEV;
     }
 
     /// <summary>Turns INTx off; nothing is signalled after it has returned.</summary>
     public void Disable()
     {
-        lines.Disable(IrqIndex.Intx);
-        lines.OnIntxAsserted(null);
-        RemoveUnmask();
-        SafeFileHandle? trigger;
-        lock (_line)
+        try
         {
-            _active = false;
-            trigger = _trigger;
-            _trigger = null;
+            lines.Disable(IrqIndex.Intx);
+            lines.OnIntxAsserted(null);
         }
-
-        held.Release(trigger);
+        finally
+        {
+            RemoveUnmask();
+            lock (_line)
+                _active = false;
+            SetTrigger(null);
+        }
     }
 
     /// <summary>Says where the interrupt signals from now on; null for nowhere.</summary>
@@ -128,7 +131,7 @@ internal sealed class IntxLine(IInterruptLines lines, EventFdWatcher watcher, He
             return check;
         if (_unmask is not null)
             return Errno.EBUSY;
-        var watch = watcher.Add(eventFd, _ => Unmask());
+        var watch = watcher.Add(eventFd, _ => Unmask(), logger);
         if (watch.IsSuccess)
             _unmask = watch.Value;
         return new VfioResult(watch.Error);

@@ -39,11 +39,17 @@ internal sealed class MessageVectors(IInterruptLines lines, HeldEventFds held)
     /// <summary>Turns the vectors off; nothing is signalled after it has returned.</summary>
     public void Disable()
     {
-        lines.Disable(_index);
-        foreach (var trigger in _triggers)
-            held.Release(trigger);
-        _triggers = [];
-        _enabled = 0;
+        try
+        {
+            lines.Disable(_index);
+        }
+        finally
+        {
+            foreach (var trigger in _triggers)
+                held.Release(trigger);
+            _triggers = [];
+            _enabled = 0;
+        }
     }
 
     /// <summary>

@@ -79,9 +79,7 @@ internal sealed partial class IoEventFds(
     {
         Interlocked.Exchange(ref _scheduled, 0);
         Interlocked.Exchange(ref _postponed, 0);
-        // What was asleep without a power state to sleep in, nobody else may wake for a long time.
-        if (power.State < PowerControl.D3Hot)
-            gate.Wake();
+        Wake();
         lock (_changing)
         {
             foreach (var one in _all.Values)
@@ -93,12 +91,27 @@ internal sealed partial class IoEventFds(
         }
     }
 
+    // What is asleep without a power state to sleep in, nobody else may wake for a long time.
+    private void Wake()
+    {
+        if (power.State >= PowerControl.D3Hot)
+            return;
+        try
+        {
+            gate.Wake();
+        }
+        catch (Exception e)
+        {
+            LogWakeFault(e);
+        }
+    }
+
     private VfioResult Add(IoEventFd one, SafeFileHandle eventFd)
     {
         var check = HeldEventFds.Check(eventFd);
         if (!check.IsSuccess)
             return check;
-        var watch = watcher.Add(eventFd, count => Signalled(one, count));
+        var watch = watcher.Add(eventFd, count => Signalled(one, count), logger);
         if (!watch.IsSuccess)
             return watch;
         one.Watch = watch.Value;
@@ -152,6 +165,9 @@ internal sealed partial class IoEventFds(
 
         return true;
     }
+
+    [LoggerMessage(2102, LogLevel.Error, "Waking the device for a write by eventfd failed")]
+    private partial void LogWakeFault(Exception failure);
 
     [LoggerMessage(2101, LogLevel.Error, "A write by eventfd to region {Region} at {Offset:x} failed")]
     private partial void LogFault(Exception failure, int region, ulong offset);

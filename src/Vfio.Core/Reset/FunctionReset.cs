@@ -16,15 +16,12 @@ internal sealed class FunctionReset(IPciFunction function, ConfigMap map, PowerC
     {
         Wake();
         notifier.Prepare(cause);
-        var saved = Save();
         try
         {
-            Quiesce();
-            return await TryMethodsAsync(cancellationToken).ConfigureAwait(false);
+            return await ResetPreparedAsync(cancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            Restore(saved);
             notifier.Done(cause);
         }
     }
@@ -49,6 +46,20 @@ internal sealed class FunctionReset(IPciFunction function, ConfigMap map, PowerC
     {
         power.AfterReset();
         saved.Restore(function);
+    }
+
+    private async ValueTask<VfioResult> ResetPreparedAsync(CancellationToken cancellationToken)
+    {
+        var saved = Save();
+        try
+        {
+            Quiesce();
+            return await TryMethodsAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            Restore(saved);
+        }
     }
 
     private async ValueTask<VfioResult> TryMethodsAsync(CancellationToken cancellationToken)

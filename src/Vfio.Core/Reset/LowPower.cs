@@ -16,6 +16,7 @@ internal sealed class LowPower(AccessGate gate, PowerControl power, InterruptCon
 {
     private bool _isEngaged;
     private bool _unmasksIntx;
+    private volatile bool _isOver;
     private SafeFileHandle? _wakeUp;
 
     /// <summary>Enters low power.</summary>
@@ -29,7 +30,7 @@ internal sealed class LowPower(AccessGate gate, PowerControl power, InterruptCon
         var sleeps = false;
         try
         {
-            if (_isEngaged || gate.IsOver)
+            if (_isEngaged || _isOver)
             {
                 wakeUp?.Dispose();
                 return Errno.EINVAL;
@@ -46,6 +47,11 @@ internal sealed class LowPower(AccessGate gate, PowerControl power, InterruptCon
             _unmasksIntx = interrupts.MaskIntx();
             sleeps = true;
             return VfioResult.Success;
+        }
+        catch
+        {
+            Disengage()?.Dispose();
+            throw;
         }
         finally
         {
@@ -64,8 +70,15 @@ internal sealed class LowPower(AccessGate gate, PowerControl power, InterruptCon
         gate.ExitAlone(entered);
     }
 
-    /// <summary>The device closes: waking it tells nobody.</summary>
-    public void Forget() => Interlocked.Exchange(ref _wakeUp, null)?.Dispose();
+    /// <summary>
+    /// The device closes: waking it tells nobody, and it does not fall asleep again. Called once more with the gate held alone, for somebody
+    /// who was entering meanwhile.
+    /// </summary>
+    public void Close()
+    {
+        _isOver = true;
+        Interlocked.Exchange(ref _wakeUp, null)?.Dispose();
+    }
 
     private SafeFileHandle? Disengage()
     {
@@ -75,7 +88,19 @@ internal sealed class LowPower(AccessGate gate, PowerControl power, InterruptCon
 
     private void Wake()
     {
-        power.Set(PowerControl.D0);
+        try
+        {
+            power.Set(PowerControl.D0);
+        }
+        finally
+        {
+            // A variant's hook may have failed. The client is told, and hears INTx, all the same: nobody comes here a second time.
+            TellClient();
+        }
+    }
+
+    private void TellClient()
+    {
         if (_wakeUp is not null)
         {
             using var wakeUp = Disengage();

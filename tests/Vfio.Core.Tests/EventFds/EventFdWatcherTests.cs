@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Win32.SafeHandles;
 using Vfio.Core.EventFds;
 using Vfio.Native;
@@ -15,8 +16,8 @@ public sealed class EventFdWatcherTests
         using var eventFd = EventFd.Create();
         using var told = new SemaphoreSlim(0);
         Thread? thread = null;
-        var first = _watcher.Add(eventFd, Note).Value;
-        var second = _watcher.Add(eventFd, _ => { }).Value;
+        var first = _watcher.Add(eventFd, Note, NullLogger.Instance).Value;
+        var second = _watcher.Add(eventFd, _ => { }, NullLogger.Instance).Value;
         EventFd.Signal(eventFd);
         Assert.True(told.Wait(Soon, TestContext.Current.CancellationToken));
 
@@ -33,6 +34,30 @@ public sealed class EventFdWatcherTests
     }
 
     [Fact]
+    public void The_thread_goes_on_for_the_others_whatever_one_throws()
+    {
+        using SafeFileHandle bad = EventFd.Create(), good = EventFd.Create();
+        using SemaphoreSlim thrown = new(0), told = new(0);
+        var first = _watcher.Add(bad, Throw, NullLogger.Instance).Value;
+        var second = _watcher.Add(good, _ => told.Release(), NullLogger.Instance).Value;
+
+        EventFd.Signal(bad);
+        Assert.True(thrown.Wait(Soon, TestContext.Current.CancellationToken));
+        EventFd.Signal(good);
+        Assert.True(told.Wait(Soon, TestContext.Current.CancellationToken));
+        EventFd.Signal(bad);
+        Assert.True(thrown.Wait(Soon, TestContext.Current.CancellationToken));
+        _watcher.Remove(first);
+        _watcher.Remove(second);
+
+        void Throw(ulong count)
+        {
+            thrown.Release();
+            throw new InvalidOperationException("scripted");
+        }
+    }
+
+    [Fact]
     public void A_watch_takes_the_counter_and_one_that_is_signalled_already_tells_at_once()
     {
         using var eventFd = EventFd.Create();
@@ -41,7 +66,7 @@ public sealed class EventFdWatcherTests
         EventFd.Signal(eventFd);
         EventFd.Signal(eventFd);
 
-        var watch = _watcher.Add(eventFd, Tell).Value;
+        var watch = _watcher.Add(eventFd, Tell, NullLogger.Instance).Value;
         Assert.True(told.Wait(Soon, TestContext.Current.CancellationToken));
         EventFd.Signal(eventFd);
         Assert.True(told.Wait(Soon, TestContext.Current.CancellationToken));
@@ -64,8 +89,8 @@ public sealed class EventFdWatcherTests
         using var another = EventFd.Duplicate(eventFd);
         using var first = new SemaphoreSlim(0);
         using var second = new SemaphoreSlim(0);
-        var one = _watcher.Add(eventFd, _ => first.Release()).Value;
-        var two = _watcher.Add(another, _ => second.Release()).Value;
+        var one = _watcher.Add(eventFd, _ => first.Release(), NullLogger.Instance).Value;
+        var two = _watcher.Add(another, _ => second.Release(), NullLogger.Instance).Value;
 
         for (var i = 0; i < 100; i++)
         {
@@ -87,7 +112,7 @@ public sealed class EventFdWatcherTests
         using var client = EventFd.Create();
         using var told = new SemaphoreSlim(0);
         var given = EventFd.Duplicate(client);
-        var watch = _watcher.Add(given, _ => told.Release()).Value;
+        var watch = _watcher.Add(given, _ => told.Release(), NullLogger.Instance).Value;
         given.Dispose();
 
         EventFd.Signal(client);
@@ -103,8 +128,8 @@ public sealed class EventFdWatcherTests
         using var begun = new SemaphoreSlim(0);
         using var goOn = new SemaphoreSlim(0);
         var done = 0;
-        var watch = _watcher.Add(eventFd, Act).Value;
-        var keeps = _watcher.Add(other, _ => { }).Value;
+        var watch = _watcher.Add(eventFd, Act, NullLogger.Instance).Value;
+        var keeps = _watcher.Add(other, _ => { }, NullLogger.Instance).Value;
         EventFd.Signal(eventFd);
         await begun.WaitAsync(TestContext.Current.CancellationToken);
 
@@ -131,7 +156,7 @@ public sealed class EventFdWatcherTests
         var eventFds = Enumerable.Range(0, Count).Select(_ => EventFd.Create()).ToArray();
         using var done = new CountdownEvent(Count);
         var allocated = new long[2];
-        var watches = eventFds.Select(e => _watcher.Add(e, Note).Value).ToArray();
+        var watches = eventFds.Select(e => _watcher.Add(e, Note, NullLogger.Instance).Value).ToArray();
 
         for (var round = 0; round < Rounds; round++)
         {
@@ -164,7 +189,7 @@ public sealed class EventFdWatcherTests
             {
                 using var eventFd = EventFd.Create();
                 using var told = new SemaphoreSlim(0);
-                var watch = _watcher.Add(eventFd, Take).Value;
+                var watch = _watcher.Add(eventFd, Take, NullLogger.Instance).Value;
                 EventFd.Signal(eventFd);
                 Interlocked.Increment(ref signals);
                 Assert.True(told.Wait(Soon, cancellation));
@@ -186,8 +211,8 @@ public sealed class EventFdWatcherTests
     public void What_cannot_be_watched_is_refused()
     {
         using var invalid = new SafeFileHandle(-1, ownsHandle: false);
-        Assert.False(_watcher.Add(invalid, _ => { }).IsSuccess);
+        Assert.False(_watcher.Add(invalid, _ => { }, NullLogger.Instance).IsSuccess);
         using var eventFd = EventFd.Create();
-        _watcher.Remove(_watcher.Add(eventFd, _ => { }).Value);
+        _watcher.Remove(_watcher.Add(eventFd, _ => { }, NullLogger.Instance).Value);
     }
 }
