@@ -110,7 +110,7 @@ internal sealed class HotReset(DeviceSets sets, IHotResetDomain domain, ILogger 
     {
         try
         {
-            return TryBegin(targets, cause, faults) ? await domain.ResetAsync(cancellationToken).ConfigureAwait(false) : VfioResult.Success;
+            return TryBegin(targets, cause, faults) ? await domain.ResetAsync(cancellationToken).ConfigureAwait(false) : Errno.EIO;
         }
         finally
         {

@@ -62,6 +62,23 @@ public sealed class CloseResetTests
         Assert.Equal(1, _slot.Resets);
     }
 
+    [Fact]
+    public async Task One_that_a_closed_neighbours_back_end_kept_from_being_made_is_made_up_for_at_the_next_close()
+    {
+        ScriptedFunction without = _slot.Add(0, flr: false), neighbour = _slot.Add(1);
+        _ = OpenDevice.Closed(neighbour, _process);
+        var device = await OpenDevice.Open(without, null, _process);
+        neighbour.OnConfigRead = (_, _) => throw new InvalidOperationException("scripted");
+
+        // The fault is not the closing device's.
+        await device.CloseAsync(ResetCause.Close);
+        Assert.Equal(0, _slot.Resets);
+        neighbour.OnConfigRead = null;
+        var second = await OpenDevice.Open(neighbour, null, _process);
+        await second.CloseAsync(ResetCause.Close);
+        Assert.Equal(1, _slot.Resets);
+    }
+
     [Theory]
     [InlineData("unbound")]
     [InlineData("virtual")]
