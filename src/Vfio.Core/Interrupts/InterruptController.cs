@@ -146,7 +146,7 @@ internal sealed class InterruptController
             return Errno.EINVAL;
         var index = (IrqIndex)set.Index;
         var count = Count(index);
-        if (set.Start >= count || set.Start + set.Count > count || !HasItsData(set))
+        if (set.Start >= count || set.Start + set.Count > count || !set.HasItsData())
             return Errno.EINVAL;
         return (index, set.Flags & IrqSetFlags.ActionTypeMask) switch
         {
@@ -160,21 +160,13 @@ internal sealed class InterruptController
         };
     }
 
-    private static bool HasItsData(in IrqSet set) => (set.Flags & IrqSetFlags.DataMask) switch
-    {
-        IrqSetFlags.DataNone => true,
-        IrqSetFlags.DataBool => (uint)set.Bools.Length >= set.Count,
-        IrqSetFlags.DataEventFd => set.EventFds.IsEmpty || (uint)set.EventFds.Length >= set.Count,
-        _ => false,
-    };
-
     private VfioResult<int> MaskIntx(in IrqSet set)
     {
         if (Active != IrqIndex.Intx || set.Start != 0 || set.Count != 1)
             return Errno.EINVAL;
         if (set.Flags.HasFlag(IrqSetFlags.DataEventFd))
             return Errno.ENOTTY;
-        if (IsMeant(set))
+        if (set.IsMeant())
             _intx.Mask();
         return 0;
     }
@@ -185,11 +177,11 @@ internal sealed class InterruptController
             return Errno.EINVAL;
         if (set.Flags.HasFlag(IrqSetFlags.DataEventFd))
         {
-            if (FirstEventFd(set) is { } eventFd)
+            if (set.FirstEventFd() is { } eventFd)
                 return new VfioResult<int>(_intx.AddUnmask(eventFd).Error);
             _intx.RemoveUnmask();
         }
-        else if (IsMeant(set))
+        else if (set.IsMeant())
         {
             _intx.Unmask();
         }
@@ -208,10 +200,10 @@ internal sealed class InterruptController
         if (Active is not (null or IrqIndex.Intx) || set.Start != 0 || set.Count != 1)
             return Errno.EINVAL;
         if (set.Flags.HasFlag(IrqSetFlags.DataEventFd))
-            return SetIntxTrigger(FirstEventFd(set));
+            return SetIntxTrigger(set.FirstEventFd());
         if (Active is null)
             return Errno.EINVAL;
-        if (IsMeant(set))
+        if (set.IsMeant())
             _intx.Loopback();
         return 0;
     }
@@ -304,8 +296,4 @@ internal sealed class InterruptController
         if (_hideIntx)
             _writeIntxDisable(true);
     }
-
-    private static SafeFileHandle? FirstEventFd(in IrqSet set) => set.EventFds.IsEmpty ? null : set.EventFds[0];
-
-    private static bool IsMeant(in IrqSet set) => set.Flags.HasFlag(IrqSetFlags.DataNone) || set.Bools[0] != 0;
 }

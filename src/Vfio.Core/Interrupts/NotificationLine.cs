@@ -55,7 +55,7 @@ internal sealed class NotificationLine(HeldEventFds held)
                     Signal();
                 return 0;
             case IrqSetFlags.DataEventFd when set.Count == 1:
-                var eventFd = set.EventFds.IsEmpty ? null : set.EventFds[0];
+                var eventFd = set.FirstEventFd();
                 if (eventFd is not null && HeldEventFds.Check(eventFd) is { IsSuccess: false } bad)
                     return bad.Error;
                 SetTrigger(eventFd);
