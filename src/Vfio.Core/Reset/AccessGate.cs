@@ -143,8 +143,8 @@ internal sealed class AccessGate
     }
 
     /// <summary>
-    /// As <see cref="CloseAsync"/>, where nobody is in and nobody wants to be alone. Never waits, and leaves asleep what sleeps: the owner's
-    /// <see cref="Wake"/> wakes it.
+    /// As <see cref="CloseAsync"/>, where nobody is in and nobody wants to be alone. Never waits, and leaves asleep what sleeps: the
+    /// owner's <see cref="Wake"/> wakes it.
     /// </summary>
     /// <returns>Whether it is closed now.</returns>
     public bool TryClose()

@@ -82,6 +82,21 @@ public sealed class AccessGateTests
     }
 
     [Fact]
+    public async Task It_opens_again_where_cancelling_transfers_fails()
+    {
+        var gate = new AccessGate();
+        gate.EnterShared();
+        Assert.Throws<InvalidOperationException>(() => gate.EnterAlone(Fail));
+        await Assert.ThrowsAsync<InvalidOperationException>(
+            () => gate.CloseAsync(Fail, TestContext.Current.CancellationToken).AsTask());
+        Assert.True(gate.IsPassable);
+        gate.ExitShared();
+        Assert.True(gate.TryClose());
+
+        static void Fail() => throw new InvalidOperationException("scripted");
+    }
+
+    [Fact]
     public async Task Accesses_and_loners_never_meet()
     {
         var cancellation = TestContext.Current.CancellationToken;
