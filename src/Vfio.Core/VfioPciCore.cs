@@ -18,7 +18,6 @@ public sealed class VfioPciCore : IVfioPciCore
     private readonly VfioPciCoreOptions _options;
     private readonly SetMember _member;
     private volatile CoreSession? _session;
-    private int _inUse;
 
     /// <summary>Creates the core over a function; nothing is touched until it is enabled.</summary>
     /// <param name="function">The function, <see cref="FunctionVirtualization.Raw"/>.</param>
@@ -31,8 +30,8 @@ public sealed class VfioPciCore : IVfioPciCore
         {
             throw new VfioException(
                 Errno.EOPNOTSUPP,
-                $"{function.Address}: its configuration space is virtualized below already, and this core virtualizes raw functions only; " +
-                "a pass-through comes with the Linux back end.");
+                $"{function.Address}: its configuration space is virtualized below already, and this core virtualizes raw functions " +
+                "only; a pass-through comes with the Linux back end.");
         }
 
         Function = function;
@@ -64,30 +63,20 @@ public sealed class VfioPciCore : IVfioPciCore
     /// <inheritdoc/>
     public async ValueTask<VfioResult> EnableAsync(VfioOpenContext context, IPciResetHooks hooks, CancellationToken cancellationToken)
     {
-        if (Interlocked.CompareExchange(ref _inUse, 1, 0) != 0)
-            return Errno.EBUSY;
+        await _member.Turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            await _member.Turn.WaitAsync(cancellationToken).ConfigureAwait(false);
-            try
-            {
-                // Another core over the same function may have it open.
-                if (_member.Session is not null)
-                    return Errno.EBUSY;
-                var opener = new SessionOpener(Function, _logger, _options, _member);
-                var opened = await opener.OpenAsync(context, hooks, cancellationToken).ConfigureAwait(false);
-                _session = _member.Session = opened.IsSuccess ? opened.Value : null;
-                return opened;
-            }
-            finally
-            {
-                _member.Turn.Release();
-            }
+            // This core has it open, or another over the same function.
+            if (_member.Session is not null)
+                return Errno.EBUSY;
+            var opener = new SessionOpener(Function, _logger, _options, _member);
+            var opened = await opener.OpenAsync(context, hooks, cancellationToken).ConfigureAwait(false);
+            _session = _member.Session = opened.IsSuccess ? opened.Value : null;
+            return opened;
         }
         finally
         {
-            if (_session is null)
-                Volatile.Write(ref _inUse, 0);
+            _member.Turn.Release();
         }
     }
 
@@ -97,22 +86,15 @@ public sealed class VfioPciCore : IVfioPciCore
         var session = Interlocked.Exchange(ref _session, null);
         if (session is null)
             return;
+        await _member.Turn.WaitAsync().ConfigureAwait(false);
         try
         {
-            await _member.Turn.WaitAsync().ConfigureAwait(false);
-            try
-            {
-                await session.CloseAsync(cause).ConfigureAwait(false);
-            }
-            finally
-            {
-                _member.Session = null;
-                _member.Turn.Release();
-            }
+            await session.CloseAsync(cause).ConfigureAwait(false);
         }
         finally
         {
-            Volatile.Write(ref _inUse, 0);
+            _member.Session = null;
+            _member.Turn.Release();
         }
     }
 
@@ -183,7 +165,8 @@ public sealed class VfioPciCore : IVfioPciCore
     }
 
     /// <inheritdoc/>
-    public VfioResult<int> RegisterRegion(DeviceRegion region) => _session is { } session ? session.Regions.Device.Add(region) : Errno.EINVAL;
+    public VfioResult<int> RegisterRegion(DeviceRegion region)
+        => _session is { } session ? session.Regions.Device.Add(region) : Errno.EINVAL;
 
     // Whatever a client asks wakes the function first. An access that comes while it falls asleep wakes it at the gate.
     private CoreSession? Awake
