@@ -56,7 +56,8 @@ internal sealed class CoreSession
         Features = new(token.Own, LowPower);
         IoEventFds = new(Regions, gate, power, EventFdWatcher.Shared, logger);
         gate.Passable = IoEventFds.Resume;
-        var context = new TrapContext(function, builder.Map, _shadow, Config, gate, power, Reset, Interrupts, dma.CancelTransfers, options.HideIntx);
+        var context = new TrapContext(
+            function, builder.Map, _shadow, Config, gate, power, Reset, Interrupts, dma.CancelTransfers, options.HideIntx);
         header.Trap = new HeaderTrap(context, header);
         foreach (var (block, rule) in builder.Trapped)
             block.Trap = rule.Trap!(context, block);
@@ -99,7 +100,7 @@ internal sealed class CoreSession
         => !Gate.IsOver && Power.State < PowerControl.D3Hot
             && (_function.VirtualFunctionIndex >= 0 || (_shadow.Read(Command, 2) & CommandMemory) != 0);
 
-    /// <summary>Lets the function reach the client: an open that fails leaves it without memory, and with nobody to tell of errors.</summary>
+    /// <summary>Lets the function reach the client: an open that fails leaves it without memory and nobody to tell of errors.</summary>
     public void Connect()
     {
         _function.ConnectDma(Dma);

@@ -4,8 +4,8 @@ using Vfio.Core.Sets;
 namespace Vfio.Core;
 
 /// <summary>
-/// The vfio devices of a process that must know of each other: those of one slot or bus, which a hot reset takes all together, and a PF with
-/// its VFs, which share a token. Thread-safe. Source: the kernel's <c>vfio_device_set</c> and <c>vfio_pci_vf_token</c>.
+/// The vfio devices of a process that must know of each other: those of one slot or bus, which a hot reset takes all together, and a PF
+/// with its VFs, which share a token. Thread-safe. Source: the kernel's <c>vfio_device_set</c> and <c>vfio_pci_vf_token</c>.
 /// </summary>
 /// <remarks>
 /// A function is in once a core was made over it: that is what the kernel has as bound to a vfio driver. It is open while that core is

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Vfio.Core.Config;
 using Vfio.Core.Reset;
 using Vfio.Core.Sets;
@@ -14,14 +15,15 @@ internal sealed class SessionOpener(IPciFunction function, ILogger logger, VfioP
     /// ENODEV: nothing answers. EINVAL: not a type 0 header, or a VF token that is of no use. EACCES: the VF token is missing or wrong.
     /// EAGAIN: the reset was refused for now.
     /// </returns>
-    public async ValueTask<VfioResult<CoreSession>> OpenAsync(VfioOpenContext context, IPciResetHooks hooks, CancellationToken cancellationToken)
+    public async ValueTask<VfioResult<CoreSession>> OpenAsync(
+        VfioOpenContext context, IPciResetHooks hooks, CancellationToken cancellationToken)
     {
-        const int RevisionAndClass = 8;
         if (function.ReadConfig(RevisionAndClass, 4) == uint.MaxValue)
             return Errno.ENODEV;
         if ((function.ReadConfig(HeaderType, 1) & HeaderTypeMask) != 0)
             return Errno.EINVAL;
-        var map = new ConfigMapBuilder(function, logger);
+        // The session builds it once more, after the reset, and tells what is wrong with it.
+        var map = new ConfigMapBuilder(function, NullLogger.Instance);
         map.Build();
         var token = VfTokenUse.Begin(
             options.Sets, function, map.Map.Extended(CapabilityRegisters.SrIov.Id) != 0, context.VfToken, logger);
@@ -53,7 +55,8 @@ internal sealed class SessionOpener(IPciFunction function, ILogger logger, VfioP
             power.Set(PowerControl.D0);
             // Decoding on for the BARs that are there, and no bus mastering before the client asks for it.
             function.WriteConfig(Command, 2, (function.ReadConfig(Command, 2) & ~CommandMaster) | Decoding());
-            var reset = await new FunctionReset(function, map, power, notifier).RunAsync(ResetCause.Open, cancellationToken).ConfigureAwait(false);
+            var method = new FunctionReset(function, map, power, notifier);
+            var reset = await method.RunAsync(ResetCause.Open, cancellationToken).ConfigureAwait(false);
             if (reset.Error == Errno.EAGAIN)
                 return Errno.EAGAIN;
             if (!reset.IsSuccess && logger.IsEnabled(LogLevel.Information))

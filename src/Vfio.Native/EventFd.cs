@@ -67,7 +67,8 @@ public static unsafe class EventFd
         try
         {
             descriptor.DangerousAddRef(ref added);
-            return new FileInfo($"{Descriptors}/{descriptor.DangerousGetHandle()}").LinkTarget == Expected || !Directory.Exists(Descriptors);
+            return new FileInfo($"{Descriptors}/{descriptor.DangerousGetHandle()}").LinkTarget == Expected
+                || !Directory.Exists(Descriptors);
         }
         finally
         {

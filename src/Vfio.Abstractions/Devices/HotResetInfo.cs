@@ -1,6 +1,8 @@
 namespace Vfio;
 
-/// <summary>What a hot reset of a device would take with it. Source: <c>struct vfio_pci_hot_reset_info</c>, as a cdev's owner sees it.</summary>
+/// <summary>
+/// What a hot reset of a device would take with it. Source: <c>struct vfio_pci_hot_reset_info</c>, as a cdev's owner sees it.
+/// </summary>
 /// <param name="Devices">Every function of the slot or bus, in address order.</param>
 public sealed record HotResetInfo(IReadOnlyList<HotResetDevice> Devices)
 {

@@ -89,7 +89,8 @@ public abstract class VfioDevice
     /// data.
     /// </param>
     /// <returns>
-    /// EINVAL: not such a place. EEXIST: there is one. ENODEV: there is none to remove. ENOSPC: there are 1000. ENOTTY: not with this device.
+    /// EINVAL: not such a place. EEXIST: there is one. ENODEV: there is none to remove. ENOSPC: there are 1000. ENOTTY: not with
+    /// this device.
     /// </returns>
     public virtual VfioResult SetIoEventFd(int region, ulong offset, int width, ulong data, SafeFileHandle? eventFd) => Errno.ENOTTY;
 
@@ -103,7 +104,8 @@ public abstract class VfioDevice
     /// EINVAL: a function in it is not the caller's. EBUSY or EAGAIN: one of them is busy, try again. ENODEV: it has none. ENOTTY: not with
     /// this device.
     /// </returns>
-    public virtual ValueTask<VfioResult> HotResetAsync(CancellationToken cancellationToken) => ValueTask.FromResult<VfioResult>(Errno.ENOTTY);
+    public virtual ValueTask<VfioResult> HotResetAsync(CancellationToken cancellationToken)
+        => ValueTask.FromResult<VfioResult>(Errno.ENOTTY);
 
     /// <summary>A VFIO_DEVICE_FEATURE that none of the capabilities below answers.</summary>
     /// <param name="request">Which feature, and what of it.</param>

@@ -127,7 +127,8 @@ public class DmaSpace : IDmaSpace
     {
     }
 
-    private bool TryHold(ulong iova, int wanted, DmaAccess access, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out DmaMap? map, out int count)
+    private bool TryHold(
+        ulong iova, int wanted, DmaAccess access, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out DmaMap? map, out int count)
     {
         count = 0;
         map = Find(iova);

@@ -42,8 +42,8 @@ public interface IPciFunction
 
     /// <summary>A BAR or the ROM.</summary>
     /// <param name="index">
-    /// <see cref="RegionIndex.Bar0"/> to <see cref="RegionIndex.Rom"/>, or <see cref="RegionIndex.Vga"/> for the legacy VGA memory and ports
-    /// at their bus addresses, which a display controller decodes.
+    /// <see cref="RegionIndex.Bar0"/> to <see cref="RegionIndex.Rom"/>, or <see cref="RegionIndex.Vga"/> for the legacy VGA memory and
+    /// ports at their bus addresses, which a display controller decodes.
     /// </param>
     /// <returns>The BAR; null where the function has none (the upper half of a 64-bit BAR included).</returns>
     IPciBar? Bar(int index);

@@ -130,7 +130,8 @@ internal sealed class ConfigMapBuilder
 
     private bool HasExtended()
         => _function.ConfigSize > ExtendedStart
-            && (_map.Standard(Express.Id) != 0 || (_map.Standard(PciX.Id) is > 0 and var at && (_function.ReadConfig(at + PciX.Command, 2) & 0x3000) != 0))
+            && (_map.Standard(Express.Id) != 0
+                || (_map.Standard(PciX.Id) is > 0 and var at && (_function.ReadConfig(at + PciX.Command, 2) & 0x3000) != 0))
             && _function.ReadConfig(ExtendedStart, 4) != 0;
 
     private void AddExtended()
@@ -188,7 +189,12 @@ internal sealed class ConfigMapBuilder
         {
             if (!_map.IsUnassigned(i))
             {
-                _logger.LogWarning("{Function}: {Capability} at {Start:x} overlaps another capability from {Offset:x}", _function.Address, block.Name, block.Start, i);
+                _logger.LogWarning(
+                    "{Function}: {Capability} at {Start:x} overlaps another capability from {Offset:x}",
+                    _function.Address,
+                    block.Name,
+                    block.Start,
+                    i);
                 break;
             }
         }

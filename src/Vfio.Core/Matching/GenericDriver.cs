@@ -20,8 +20,9 @@ public sealed class GenericDriver(IReadOnlyList<PciIdMatch>? denylist = null) : 
     public override ValueTask<ProbeResult> ProbeAsync(ProbeContext context, CancellationToken cancellationToken)
     {
         var id = context.Core.Function.Id;
-        return ValueTask.FromResult(denylist is not null && denylist.Any(entry => entry.Matches(id))
-            ? ProbeResult.Refused($"{id.Vendor:x4}:{id.Device:x4} is on the denylist of functions whose errata an untrusted user could exploit")
-            : ProbeResult.Bound(new VfioPciDevice(context.Core)));
+        if (denylist is null || !denylist.Any(entry => entry.Matches(id)))
+            return ValueTask.FromResult(ProbeResult.Bound(new VfioPciDevice(context.Core)));
+        return ValueTask.FromResult(ProbeResult.Refused(
+            $"{id.Vendor:x4}:{id.Device:x4} is on the denylist of functions whose errata an untrusted user could exploit"));
     }
 }

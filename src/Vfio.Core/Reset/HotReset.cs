@@ -8,8 +8,8 @@ namespace Vfio.Core.Reset;
 /// Resets a slot or bus with every function in it: the kernel's <c>vfio_pci_dev_set_hot_reset</c> and <c>vfio_pci_dev_set_try_reset</c>.
 /// </summary>
 /// <remarks>
-/// It needs what several devices have one of: their turns and their gates. It only tries for each, and gives all back where one is taken, so
-/// that it waits for nobody who might be waiting for it.
+/// It needs what several devices have one of: their turns and their gates. It only tries for each, and gives all back where one is taken,
+/// so that it waits for nobody who might be waiting for it.
 /// </remarks>
 internal sealed class HotReset(DeviceSets sets, IHotResetDomain domain, ILogger logger)
 {
@@ -70,7 +70,8 @@ internal sealed class HotReset(DeviceSets sets, IHotResetDomain domain, ILogger 
             if (result.IsSuccess)
                 targets.ForEach(t => t.Member.NeedsReset = false);
             else if (logger.IsEnabled(LogLevel.Information))
-                logger.LogInformation("{Function}: no reset of its slot or bus at close: {Error}", closing.Member.Function.Address, result.Error);
+                logger.LogInformation(
+                    "{Function}: no reset of its slot or bus at close: {Error}", closing.Member.Function.Address, result.Error);
         }
         finally
         {
@@ -88,8 +89,9 @@ internal sealed class HotReset(DeviceSets sets, IHotResetDomain domain, ILogger 
             return HotResetDevice.NotOwned;
         if (member.Session is { } session)
             return ReferenceEquals(session.Dma, caller.Dma) ? session.DeviceId : HotResetDevice.NotOwned;
-        var group = domain.Functions.Where(f => f.Group == function.Group).Select(f => sets.Find(f.Address)?.Session).Where(s => s is not null).ToList();
-        return group.Count > 0 && group.All(s => ReferenceEquals(s!.Dma, caller.Dma)) ? HotResetDevice.Owned : HotResetDevice.NotOwned;
+        var group = domain.Functions.Where(f => f.Group == function.Group).Select(f => sets.Find(f.Address)?.Session).OfType<CoreSession>();
+        var memories = group.Select(s => s.Dma).ToList();
+        return memories.Count > 0 && memories.All(m => ReferenceEquals(m, caller.Dma)) ? HotResetDevice.Owned : HotResetDevice.NotOwned;
     }
 
     private List<ResetTarget>? Targets()
@@ -122,7 +124,9 @@ internal sealed class HotReset(DeviceSets sets, IHotResetDomain domain, ILogger 
     {
         using var owner = new Ownership(targets);
         // Each step for all before the next: a variant that looks at another function finds it awake, and running.
-        return TryEach(targets, t => t.Wake(), faults) && TryEach(targets, t => t.Prepare(cause), faults) && TryEach(targets, t => t.Quiesce(), faults);
+        return TryEach(targets, t => t.Wake(), faults)
+            && TryEach(targets, t => t.Prepare(cause), faults)
+            && TryEach(targets, t => t.Quiesce(), faults);
     }
 
     private void End(List<ResetTarget> targets, ResetCause cause, List<(ResetTarget, Exception)> faults)
@@ -161,7 +165,9 @@ internal sealed class HotReset(DeviceSets sets, IHotResetDomain domain, ILogger 
             target.Release();
     }
 
-    /// <summary>This thread speaks for every gate: a hook of one variant may look at another's device, which nobody else could let in.</summary>
+    /// <summary>
+    /// This thread speaks for every gate: a hook of one variant may look at another's device, which nobody else could let in.
+    /// </summary>
     private readonly struct Ownership : IDisposable
     {
         private readonly List<(AccessGate Gate, int Before)> _gates;

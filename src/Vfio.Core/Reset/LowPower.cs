@@ -71,8 +71,8 @@ internal sealed class LowPower(AccessGate gate, PowerControl power, InterruptCon
     }
 
     /// <summary>
-    /// The device closes: waking it tells nobody, and it does not fall asleep again. Called once more with the gate held alone, for somebody
-    /// who was entering meanwhile.
+    /// The device closes: waking it tells nobody, and it does not fall asleep again. Called once more with the gate held alone, for
+    /// somebody who was entering meanwhile.
     /// </summary>
     public void Close()
     {

@@ -52,7 +52,6 @@ internal sealed class ResetTarget(SetMember member, HotResetFunction place)
             return;
         }
 
-        const int RevisionAndClass = 8;
         var function = Member.Function;
         if (function.ReadConfig(RevisionAndClass, 4) == uint.MaxValue)
             return;

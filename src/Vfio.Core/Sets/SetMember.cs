@@ -17,8 +17,8 @@ internal sealed class SetMember(IPciFunction function)
     }
 
     /// <summary>
-    /// Held while the device is opened, closed, or reset with its slot or bus: the kernel's <c>dev_set->lock</c>, for one function. It comes
-    /// before every other lock. Opening and closing wait for it; a hot reset, which needs several, only tries.
+    /// Held while the device is opened, closed, or reset with its slot or bus: the kernel's <c>dev_set->lock</c>, for one function. It
+    /// comes before every other lock. Opening and closing wait for it; a hot reset, which needs several, only tries.
     /// </summary>
     public SemaphoreSlim Turn { get; } = new(1, 1);
 

@@ -8,6 +8,7 @@ internal static class HeaderRegisters
     public const int Device = 0x02;
     public const int Command = 0x04;
     public const int Status = 0x06;
+    public const int RevisionAndClass = 0x08;
     public const int CacheLine = 0x0C;
     public const int Latency = 0x0D;
     public const int HeaderType = 0x0E;
