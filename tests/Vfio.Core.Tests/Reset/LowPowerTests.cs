@@ -214,50 +214,6 @@ public sealed class LowPowerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_hook_that_throws_while_it_wakes_keeps_nobody_out()
-    {
-        _hardware.Set16(_pm, 0);
-        await using var device = await OpenDevice.Open(Function());
-        device.OnDone = cause => throw new InvalidOperationException("scripted");
-
-        Assert.Equal(0, LowPowerRequests.Enter(device));
-        Assert.Throws<InvalidOperationException>(() => LowPowerRequests.Read(device));
-        device.OnDone = null;
-        Assert.Equal(0, LowPowerRequests.Read(device));
-    }
-
-    [Fact]
-    public async Task A_client_is_told_and_hears_INTx_again_also_where_waking_failed()
-    {
-        _hardware.Set16(_pm, 0);
-        var function = Function();
-        await using var device = await OpenDevice.Open(function);
-        using var intx = EventFd.Create();
-        Assert.Equal(0, device.Trigger(IrqIndex.Intx, 0, Requests.Duplicate(intx)));
-        Assert.Equal(0, LowPowerRequests.Enter(device, _client));
-        function.Lines.SetAsserted(true);
-        device.OnDone = cause => throw new InvalidOperationException("scripted");
-
-        Assert.Throws<InvalidOperationException>(() => LowPowerRequests.Read(device));
-        Assert.Equal(1ul, EventFd.Consume(_client));
-        Assert.Equal(1ul, EventFd.Consume(intx));
-        device.OnDone = null;
-        Assert.Equal(0, LowPowerRequests.Enter(device));
-    }
-
-    [Fact]
-    public async Task An_entry_that_throws_has_not_begun()
-    {
-        var function = Function();
-        await using var device = await OpenDevice.Open(function);
-        function.OnConfigWrite = (_, _, _) => throw new InvalidOperationException("scripted");
-        Assert.Throws<InvalidOperationException>(() => LowPowerRequests.Enter(device, _client));
-        function.OnConfigWrite = null;
-
-        Assert.Equal(0, LowPowerRequests.Enter(device));
-    }
-
-    [Fact]
     [Trait("Trap", "35")]
     public async Task No_access_ever_meets_a_sleeping_function()
     {
