@@ -131,6 +131,10 @@ public class DmaSpace : IDmaSpace
         ulong iova, int wanted, DmaAccess access, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out DmaMap? map, out int count)
     {
         count = 0;
+        map = null;
+        // What reaches over the last address does not go on at the first.
+        if ((ulong)(wanted - 1) > ulong.MaxValue - iova)
+            return false;
         map = Find(iova);
         if (map is null || (access & ~map.Access) != 0 || !map.TryHold())
             return false;

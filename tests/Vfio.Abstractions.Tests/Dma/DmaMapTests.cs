@@ -72,6 +72,20 @@ public sealed class DmaMapTests
     }
 
     [Fact]
+    public void A_transfer_over_the_last_address_does_not_go_on_at_the_first()
+    {
+        const ulong LastPage = ulong.MaxValue - 0xFFF;
+        var space = new DmaSpace();
+        Assert.True(space.Map(LocalMemory.Allocate(0, 4096)).IsSuccess);
+        Assert.True(space.Map(LocalMemory.Allocate(LastPage, 4096)).IsSuccess);
+
+        Assert.True(space.Write(LastPage, new byte[4096]).IsSuccess);
+        Assert.Equal(Errno.EFAULT, space.Write(LastPage, new byte[4097]).Error);
+        Assert.Equal(Errno.EFAULT, space.Read(ulong.MaxValue, new byte[2]).Error);
+        space.UnmapAll();
+    }
+
+    [Fact]
     public void A_lookup_allocates_nothing()
     {
         var space = new DmaSpace();
