@@ -22,6 +22,9 @@ internal static class Recordings
     public static List<JsonObject> Of(string device)
         => [.. LinesOf(device).Select(line => JsonNode.Parse(line)!.AsObject())];
 
+    /// <summary>The rows of a whole file, as objects to alter.</summary>
+    public static List<JsonObject> OfFile(string name) => [.. Lines(name).Select(line => JsonNode.Parse(line)!.AsObject())];
+
     /// <summary>The lines of one function of the oracle.</summary>
     public static string[] LinesOf(string device)
         => [.. LinuxLines.Value.Where(line => line.Contains($"\"{device}\"", StringComparison.Ordinal))];

@@ -2,7 +2,7 @@ using Vfio.OracleReplay.Recording;
 
 namespace Vfio.OracleReplay.Hardware;
 
-/// <summary>The BARs of a function: sizes from region_info, what they decode from the raw BAR registers.</summary>
+/// <summary>The BARs of a function: what they decode is in the raw BAR registers, how large they are in <see cref="BarSizes"/>.</summary>
 internal static class BarInference
 {
     private const uint KindIo = 1, Kind64 = 4, Prefetchable = 8, FlagBits = 0xF;
@@ -12,47 +12,43 @@ internal static class BarInference
     public static IReadOnlyList<RecordedBarShape?> Of(RecordedDevice device, RecordedHardware hardware, IReadOnlyList<RecordedDevice> all)
     {
         var bars = new RecordedBarShape?[RegionIndex.FixedCount];
-        var claimed = Claimed(device);
-        foreach (var row in device.Of("region_info", "index", "errno", "size"))
+        var (sizes, claimed) = (new BarSizes(device), Claimed(device));
+        for (var i = RegionIndex.Bar0; i <= RegionIndex.Bar5; i++)
         {
-            var index = row.Number("index");
-            if (row.Number("errno") != 0 || row.Number("size") <= 0)
-                continue;
-            if (index is >= RegionIndex.Bar0 and <= RegionIndex.Bar5)
-                bars[index] = Bar(row, (int)index, row.Unsigned64("size"), hardware, all) with { IsClaimed = claimed.Contains(index) };
-            else if (index == RegionIndex.Rom)
-                bars[index] = Rom(row.Unsigned64("size"), true, hardware) with { ImageSize = ImageSize(device, row.Unsigned64("size")) };
-            else if (index == RegionIndex.Vga)
-                bars[index] = Vga(hardware);
+            bars[i] = Bar(i, sizes, hardware, all, claimed.Contains(i));
+            // The upper half is no BAR.
+            i += bars[i] is { Kind: BarKind.Memory64 } ? 1 : 0;
         }
 
-        bars[RegionIndex.Rom] ??= UnreadableRom(device, hardware);
+        bars[RegionIndex.Rom] = Rom(device, sizes, hardware);
+        bars[RegionIndex.Vga] = IsVga(hardware) ? new(RegionIndex.Vga, VgaSize, BarKind.Memory32, false) : null;
         return bars;
     }
 
-    private static RecordedBarShape Bar(RecordedRow row, int index, ulong size, RecordedHardware hardware,
-        IReadOnlyList<RecordedDevice> all)
+    private static RecordedBarShape? Bar(
+        int index, BarSizes sizes, RecordedHardware hardware, IReadOnlyList<RecordedDevice> all, bool isClaimed)
     {
-        if (!ulong.IsPow2(size))
-            throw row.Wrong("size", "size of a BAR: a power of two");
         var register = ConfigBytes.Load(hardware.WhileOpen, Registers.Bar0 + (4 * index), 4);
-        var flags = register & FlagBits;
-        if (register == 0 && IsCompatibilityIde(hardware, index))
+        var flags = Flags(index, register, hardware);
+        var kind = (flags & KindIo) != 0 ? BarKind.Io : (flags & Kind64) != 0 ? BarKind.Memory64 : BarKind.Memory32;
+        var size = sizes.Of(index, kind);
+        if (size == 0)
         {
-            flags = KindIo;
-        }
-        else if (register == 0)
-        {
-            flags = ConfigBytes.Load(hardware.Shown, Registers.Bar0 + (4 * index), 4) & FlagBits;
-            hardware.Notes.Add($"BAR {index}: its register reads 0, so what it decodes is taken from virtual_config ({flags:X}h)");
+            if (register != 0)
+                hardware.Notes.Add($"BAR {index}: no row tells how large it is, so the function is without it");
+            return null;
         }
 
-        var kind = (flags & KindIo) != 0 ? BarKind.Io : (flags & Kind64) != 0 ? BarKind.Memory64 : BarKind.Memory32;
         return new(index, size, kind, kind != BarKind.Io && (flags & Prefetchable) != 0)
         {
-            IsMappable = kind != BarKind.Io && (size >= Page || HasPageOfItsOwn(index, register & ~FlagBits, size, hardware, all)),
+            IsMappable = kind != BarKind.Io && (size >= Page || HasPageOfItsOwn(index, register & ~FlagBits, hardware, all)),
+            IsClaimed = isClaimed,
         };
     }
+
+    private static uint Flags(int index, uint register, RecordedHardware hardware)
+        => hardware.VirtualFunction is { } identity ? identity.Bar(index)
+            : register == 0 && IsCompatibilityIde(hardware, index) ? KindIo : register & FlagBits;
 
     // The kernel gives an IDE controller in compatibility mode the ports of the first PCs, which its registers do not name.
     private static bool IsCompatibilityIde(RecordedHardware hardware, int index)
@@ -62,7 +58,7 @@ internal static class BarInference
             && (programming & (index < 2 ? 1 : 4)) == 0;
     }
 
-    private static bool HasPageOfItsOwn(int index, ulong address, ulong size, RecordedHardware hardware, IReadOnlyList<RecordedDevice> all)
+    private static bool HasPageOfItsOwn(int index, ulong address, RecordedHardware hardware, IReadOnlyList<RecordedDevice> all)
     {
         if (address % Page != 0)
             return false;
@@ -82,40 +78,31 @@ internal static class BarInference
             }
         }
 
-        return size > 0;
+        return true;
     }
 
-    private static RecordedBarShape Rom(ulong size, bool hasImage, RecordedHardware hardware)
+    private static RecordedBarShape? Rom(RecordedDevice device, BarSizes sizes, RecordedHardware hardware)
     {
+        var size = sizes.OfRom();
+        if (size == 0)
+            return null;
         // Firmware leaves the first display controller's ROM at C0000h, and the kernel then takes those 128 KiB for the ROM
         // (pci_fixup_video), whatever the register says.
         var isShadow = ConfigBytes.Load(hardware.WhileOpen, Registers.Rom, 4) == 0 || (IsVga(hardware) && size == ShadowSize);
         if (isShadow)
             hardware.Notes.Add("its ROM is taken for the copy in memory that firmware leaves of a display controller's");
-        return new(RegionIndex.Rom, size, BarKind.Memory32, false) { HasImage = hasImage, IsShadow = isShadow };
-    }
-
-    // REGION_INFO hides a ROM without an image. How large its register is, only a write of ones has shown.
-    private static RecordedBarShape? UnreadableRom(RecordedDevice device, RecordedHardware hardware)
-    {
-        const uint AddressBits = 0xFFFFF800;
-        foreach (var row in device.Of("config_write", "offset", "width", "value"))
+        return new(RegionIndex.Rom, size, BarKind.Memory32, false)
         {
-            if (row.Number("offset") != Registers.Rom || row.Number("width") != 4 || row.Number("value") != uint.MaxValue)
-                continue;
-            if (!row.TryBytes("after", out var after) || (ConfigBytes.Load(after, 0, 4) & AddressBits) is not (> 0 and var shown)
-                || after.Length != 4)
-                continue;
-            hardware.Notes.Add(
-                "its ROM has no image: the ROM's size is taken from what a client saw after writing ones, the only row that has it");
-            return Rom(~shown + 1UL & uint.MaxValue, false, hardware);
-        }
-
-        return null;
+            IsShadow = isShadow, HasImage = HasImage(device, sizes), ImageSize = ImageSize(device, size),
+        };
     }
 
-    private static RecordedBarShape? Vga(RecordedHardware hardware)
-        => IsVga(hardware) ? new(RegionIndex.Vga, VgaSize, BarKind.Memory32, false) : null;
+    // Without an image nothing of it can be read.
+    private static bool HasImage(RecordedDevice device, BarSizes sizes)
+    {
+        var reads = device.Of("region_read", "index", "result").Where(row => row.Number("index") == RegionIndex.Rom).ToList();
+        return reads.Count > 0 ? reads.Exists(row => row.Number("result") > 0) : sizes.Told(RegionIndex.Rom) > 0;
+    }
 
     // A read of what the image leaves of a ROM is answered though memory is off: that is how a recording tells that the image is smaller.
     private static ulong ImageSize(RecordedDevice device, ulong size)

@@ -19,9 +19,9 @@ internal sealed class RecordedFunction : IPciFunction
         for (var i = 0; i < _bars.Length; i++)
             _bars[i] = hardware.Bars[i] is { } shape ? new(shape, this) : null;
         Interrupts = new RecordedLines(hardware.Interrupts);
-        var identity = hardware.IsVirtualFunction ? hardware.Shown : hardware.BeforeOpen;
         Id = new(
-            (ushort)ConfigBytes.Load(identity, 0, 2), (ushort)ConfigBytes.Load(identity, 2, 2),
+            hardware.VirtualFunction?.Vendor ?? (ushort)ConfigBytes.Load(_config, 0, 2),
+            hardware.VirtualFunction?.Device ?? (ushort)ConfigBytes.Load(_config, 2, 2),
             (ushort)ConfigBytes.Load(_config, Registers.SubsystemVendor, 2),
             (ushort)ConfigBytes.Load(_config, Registers.SubsystemVendor + 2, 2),
             ConfigBytes.Load(_config, Registers.ClassCode - 1, 4) >> 8, _config[Registers.ClassCode - 1]);

@@ -7,7 +7,7 @@ namespace Vfio.OracleReplay.Hardware;
 /// </summary>
 internal sealed class RecordedHardware : IDisposable
 {
-    private const int SmallConfig = 256, LargeConfig = 4096, IdentityNone = 0xFFFF, MostNeighbours = 256;
+    private const int SmallConfig = 256, LargeConfig = 4096, IdentityNone = 0xFFFF;
 
     private RecordedHardware(RecordedDevice device, IReadOnlyList<RecordedDevice> all)
     {
@@ -24,15 +24,12 @@ internal sealed class RecordedHardware : IDisposable
         StandardCapabilities = ConfigBytes.Standard(BeforeOpen);
         ExtendedCapabilities = ConfigBytes.Extended(BeforeOpen);
         IsVirtualFunction = ConfigBytes.Load(BeforeOpen, 0, 2) == IdentityNone && ConfigBytes.Load(BeforeOpen, 8, 4) != uint.MaxValue;
-        if (IsVirtualFunction)
-            Notes.Add(
-                "a VF (its identity registers read FFFFh): vendor and device are taken from virtual_config, the only row that has them");
+        VirtualFunction = IsVirtualFunction ? VirtualFunctionIdentity.Of(this, all) : null;
         Bars = BarInference.Of(device, this, all);
         Bits = HardwareBits.Of(device, this);
-        Interrupts = InterruptInference.Of(device, this);
+        Interrupts = InterruptInference.Of(device, this, all);
+        Neighbours = NeighbourInference.Of(device, this);
         (ResetMethods, ResetWorks) = ResetInference.Of(device, this);
-        Neighbours = device.Of("hot_reset_info", "errno", "count").FirstOrDefault() is { } bus && bus.Number("errno") == 0
-            ? (int)Math.Clamp(bus.Number("count"), 0, MostNeighbours) : null;
     }
 
     public string Name { get; }
@@ -52,6 +49,9 @@ internal sealed class RecordedHardware : IDisposable
 
     public bool IsVirtualFunction { get; }
 
+    /// <summary>What a VF's own registers leave open; null for anything else.</summary>
+    public VirtualFunctionIdentity? VirtualFunction { get; }
+
     public IReadOnlyList<RecordedBarShape?> Bars { get; }
 
     public HardwareBits Bits { get; }
@@ -63,9 +63,7 @@ internal sealed class RecordedHardware : IDisposable
     /// <summary>Whether a reset of the function succeeds.</summary>
     public bool ResetWorks { get; }
 
-    /// <summary>
-    /// How many functions a reset of its slot or bus takes along; null where there is none. Only hot_reset_info tells where it sat.
-    /// </summary>
+    /// <summary>How many functions a reset of its slot or bus takes along, itself included; null where there is none.</summary>
     public int? Neighbours { get; }
 
     /// <summary>What was concluded from rows that are not the hardware's own, for people.</summary>

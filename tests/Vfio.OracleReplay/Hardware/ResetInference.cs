@@ -2,24 +2,29 @@ using Vfio.OracleReplay.Recording;
 
 namespace Vfio.OracleReplay.Hardware;
 
-/// <summary>How a function can be reset, from its capabilities; what they cannot tell, from the recording's device_info.</summary>
+/// <summary>How a function can be reset: by its capabilities, and by its bus where it is alone there.</summary>
 internal static class ResetInference
 {
     public static (IReadOnlyList<FunctionResetMethod> Methods, bool Works) Of(RecordedDevice device, RecordedHardware hardware)
     {
         var methods = Methods(hardware);
-        if (device.Of("device_info", "flags").FirstOrDefault() is not { } info)
-            return (methods, methods.Count > 0);
-        var works = ((DeviceFlags)info.Number("flags")).HasFlag(DeviceFlags.Reset);
-        if (works && methods.Count == 0)
+        var promised = device.Of("device_info", "flags").FirstOrDefault() is { } info
+            ? ((DeviceFlags)info.Number("flags")).HasFlag(DeviceFlags.Reset) : (bool?)null;
+        if (methods.Count == 0 && hardware.Neighbours == 1)
+        {
+            methods.Add(FunctionResetMethod.Bus);
+        }
+        else if (methods.Count == 0 && promised == true && device.Of("hot_reset_info").Count == 0)
         {
             hardware.Notes.Add("it could be reset and has no capability for it: taken to be alone on a bus of its own (device_info)");
-            return ([FunctionResetMethod.Bus], true);
+            methods.Add(FunctionResetMethod.Bus);
         }
 
-        if (!works && methods.Count > 0)
-            hardware.Notes.Add("its capabilities promise a reset that failed when it was recorded (device_info)");
-        return (methods, works);
+        // One row may be wrong; two that agree tell of a reset that this host could not make.
+        if (methods.Count == 0 || promised != false || !device.Of("reset", "errno").Any(row => row.Number("errno") != 0))
+            return (methods, methods.Count > 0);
+        hardware.Notes.Add("a reset that should work failed when it was recorded (device_info, reset)");
+        return (methods, false);
     }
 
     private static List<FunctionResetMethod> Methods(RecordedHardware hardware)

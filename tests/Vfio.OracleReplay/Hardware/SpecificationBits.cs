@@ -43,8 +43,8 @@ internal static class SpecificationBits
     /// <param name="flags">Its PCI Express Capabilities.</param>
     public static IEnumerable<SpecifiedRegister> Express(int flags)
     {
-        const int Version = 0xF, Type = 0xF0, IntegratedEndpoint = 0x90;
-        var (hasSecond, hasLink) = ((flags & Version) > 1, (flags & Type) != IntegratedEndpoint);
+        const int Version = 0xF;
+        var (hasSecond, hasLink) = ((flags & Version) > 1, (flags & Registers.ExpressTypeMask) != Registers.IntegratedEndpoint);
         // Initiate Function Level Reset reads as 0 and is not among them; the payload is virtual.
         yield return new(8, 2, 0x7F1F, ClearedByReset: true);
         yield return new(8, 2, 0x00E0, Kept: true, ClearedByReset: true);

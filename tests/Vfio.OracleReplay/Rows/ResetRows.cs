@@ -42,8 +42,6 @@ internal sealed class HotResetInfoRow(DeviceReplay replay) : RowReplay
     {
         await using var open = await replay.OpenAsync().ConfigureAwait(false);
         var info = open.Device.GetHotResetInfo();
-        if (info.Error == Errno.ENOTTY)
-            return RowResult.NotComparable("the core does not know hot reset yet (ENOTTY)");
         var comparison = new Comparison();
         comparison.Number("errno", row.Int("errno"), -(int)info.Error);
         comparison.Number("count", row.Number("count"), info.IsSuccess ? info.Value.Devices.Count : 0);
