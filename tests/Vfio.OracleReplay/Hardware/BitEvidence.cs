@@ -49,7 +49,7 @@ internal sealed class BitEvidence
     /// What the hardware held when a row began: where the client saw something else than right after the first open, an earlier write of
     /// the recorder had stayed in the hardware.
     /// </summary>
-    public static byte[] Before(ReadOnlySpan<byte> before, int start, byte[] hardware, byte[] shown)
+    private static byte[] Before(ReadOnlySpan<byte> before, int start, byte[] hardware, byte[] shown)
     {
         var bytes = hardware.AsSpan(start, sizeof(uint)).ToArray();
         for (var i = 0; i < bytes.Length; i++)

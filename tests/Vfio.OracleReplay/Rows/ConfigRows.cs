@@ -46,6 +46,7 @@ internal sealed class ConfigWidthRow(DeviceReplay replay) : RowReplay
     public override async ValueTask<RowResult> ReplayAsync(RecordedRow row)
     {
         const uint Most = 1 << 20;
+        const int MostRecorded = 16;
         var width = row.Unsigned("width");
         if (width > Most)
             return RowResult.NotComparable($"a read of more than {Most} bytes");
@@ -54,7 +55,8 @@ internal sealed class ConfigWidthRow(DeviceReplay replay) : RowReplay
         var result = open.Read(RegionIndex.Config, row.Unsigned64("offset"), bytes);
         var comparison = new Comparison();
         comparison.Number("result", row.Int("result"), result);
-        if (row.Has("bytes"))
+        // The recorder leaves out the bytes of what is longer.
+        if (row.Has("bytes") || row.Int("result") is > 0 and <= MostRecorded)
             comparison.Bytes("bytes", row.Bytes("bytes"), bytes.AsSpan(0, Math.Clamp(result, 0, bytes.Length)));
         return RowResult.Of(comparison);
     }
@@ -63,6 +65,8 @@ internal sealed class ConfigWidthRow(DeviceReplay replay) : RowReplay
 /// <summary>One write, and the dword around it before and after, as the client and as the hardware has it.</summary>
 internal sealed class ConfigWriteRow(DeviceReplay replay) : RowReplay
 {
+    private readonly Dictionary<int, byte[]> _left = [];
+
     public override async ValueTask<RowResult> ReplayAsync(RecordedRow row)
     {
         const uint Widest = sizeof(ulong);
@@ -80,19 +84,24 @@ internal sealed class ConfigWriteRow(DeviceReplay replay) : RowReplay
         comparison.Number("read", row.Int("read"), open.Read(RegionIndex.Config, (ulong)start, after));
         comparison.Bytes("after", row.Bytes("after"), after);
         if (start + sizeof(uint) <= open.Function.ConfigSize)
-            comparison.Bytes("hardware", row.Bytes("hardware"), open.Function.Hardware.Slice(start, sizeof(uint)));
+        {
+            var hardware = row.Bytes("hardware");
+            comparison.Bytes("hardware", hardware, open.Function.Hardware.Slice(start, sizeof(uint)));
+            _left[start] = hardware;
+        }
+
         return RowResult.Of(comparison);
     }
 
-    // Earlier writes of the recorder that reached the hardware have stayed there. Nothing but the hardware may account for what the client
-    // then saw: if it still sees something else, that is a difference.
-    private static void Begin(OpenDevice open, int start, byte[] before, Comparison comparison)
+    // Earlier writes of the recorder that reached the hardware have stayed there, unless a reset came between. Nothing else may account for
+    // what the client then saw.
+    private void Begin(OpenDevice open, int start, byte[] before, Comparison comparison)
     {
         var shown = new byte[sizeof(uint)];
-        if (before.Length != shown.Length || open.Read(RegionIndex.Config, (ulong)start, shown) != shown.Length
-            || before.AsSpan().SequenceEqual(shown))
+        if (open.Read(RegionIndex.Config, (ulong)start, shown) != shown.Length || before.AsSpan().SequenceEqual(shown))
             return;
-        open.Function.Set(start, BitEvidence.Before(before, 0, open.Function.Hardware.Slice(start, sizeof(uint)).ToArray(), shown));
+        if (_left.GetValueOrDefault(start) is { Length: sizeof(uint) } left)
+            open.Function.Set(start, left);
         open.Read(RegionIndex.Config, (ulong)start, shown);
         comparison.Bytes("before", before, shown);
     }

@@ -54,14 +54,20 @@ internal sealed class DmaRow(DeviceReplay replay) : RowReplay
         var comparison = new Comparison();
         comparison.Number("errno", row.Int("errno"), -(int)error);
         if (error != Errno.None)
+        {
+            // The kernel then leaves the size that the recorder asked for.
+            if (!step.IsMap)
+                comparison.Number("unmapped", row.Number("unmapped"), (long)step.Size);
             return RowResult.Of(comparison);
+        }
+
         if (step.IsMap)
         {
             var access = (DmaAccess)step.Flags & (DmaAccess.Read | DmaAccess.Write);
             var mapped = _space.Map(LocalMemory.Allocate(step.Iova, (int)step.Size, access));
             comparison.Number("errno (in process)", 0, Results.Recorded(mapped));
         }
-        else if (row.Has("unmapped"))
+        else
         {
             var last = step.Flags == All ? ulong.MaxValue : step.Iova + (step.Size - 1);
             var unmapped = _space.Unmap(step.Iova, last);

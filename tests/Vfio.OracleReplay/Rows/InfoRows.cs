@@ -51,9 +51,8 @@ internal sealed class RegionInfoRow(DeviceReplay replay) : RowReplay
     private static void Compare(
         RecordedRow row, Comparison comparison, string where, Errno error, uint flags, ulong size, IReadOnlyList<uint> capabilities)
     {
+        // The recorder begins with zeros, and a call that fails leaves them.
         comparison.Number("errno" + where, row.Int("errno"), -(int)error);
-        if (row.Int("errno") != 0)
-            return;
         comparison.Hex("flags" + where, row.Unsigned("flags"), flags);
         comparison.Number("size" + where, (long)row.Unsigned64("size"), (long)size);
         var expected = row.List("caps").Select(c => $"{c.GetProperty("id")} version {c.GetProperty("version")}");
@@ -108,8 +107,6 @@ internal sealed class IrqInfoRow(DeviceReplay replay) : RowReplay
     private static void Compare(RecordedRow row, Comparison comparison, string where, Errno error, uint flags, uint count)
     {
         comparison.Number("errno" + where, row.Int("errno"), -(int)error);
-        if (row.Int("errno") != 0)
-            return;
         comparison.Hex("flags" + where, row.Unsigned("flags"), flags);
         comparison.Number("count" + where, row.Unsigned("count"), count);
     }
