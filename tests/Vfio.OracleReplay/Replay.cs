@@ -24,8 +24,7 @@ internal sealed class Replay(Report report, IReadOnlyCollection<string> devices,
 
     private async Task RunAsync(RecordedDevice device, IReadOnlyList<RecordedDevice> all, CancellationToken cancellationToken)
     {
-        if (device.Of("end").Count == 0)
-            report.Problem(device.Rows[^1].Line, $"{device.Name} has no end row: the recording was broken off");
+        RowInventory.Check(device, kinds, report);
         RecordedHardware hardware;
         try
         {

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Vfio.OracleReplay.Recording;
 using Vfio.OracleReplay.Rows;
 
@@ -7,13 +6,6 @@ namespace Vfio.OracleReplay.Output;
 /// <summary>Tells what comes of each row, and at the end of all of them.</summary>
 internal sealed class Report(TextWriter output, bool isVerbose)
 {
-    // Fields that are the answer, or that every line has.
-    private static readonly string[] NotInputs =
-    [
-        "row", "device", "errno", "result", "results", "bytes", "before", "after", "hardware", "wrote", "read", "caps", "bar0", "command",
-        "unmapped",
-    ];
-
     private readonly Dictionary<string, Tally> _tallies = [];
 
     /// <summary>Lines that could not be replayed, for what they hold.</summary>
@@ -92,12 +84,9 @@ internal sealed class Report(TextWriter output, bool isVerbose)
 
     private static string Describe(RecordedRow row)
     {
-        var inputs = row.Fields.EnumerateObject().Where(f => !NotInputs.Contains(f.Name)).Select(f => $"{f.Name} {Value(f)}");
-        return string.Join(", ", [$"{row.Device} {row.Kind}", .. inputs]);
+        var inputs = RowKinds.Find(row.Kind)!.Inputs.Where(row.Has).ToList();
+        return $"{row.Device} {row.Kind}" + (inputs.Count > 0 ? ", " + row.Inputs(inputs) : "");
     }
-
-    private static string Value(JsonProperty field)
-        => field.Name is "offset" or "value" && field.Value.TryGetUInt64(out var number) ? $"{number:x}h" : field.Value.ToString();
 
     private Tally Of(string kind)
     {

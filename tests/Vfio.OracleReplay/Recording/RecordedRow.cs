@@ -62,6 +62,14 @@ internal sealed record RecordedRow(int Line, string Device, string Kind, JsonEle
     public bool IsNumber(string field)
         => Fields.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out _);
 
+    /// <summary>What was done, for people and to tell rows apart; null where one of these fields is missing.</summary>
+    public string? Inputs(IReadOnlyList<string> fields)
+        => fields.All(Has) ? string.Join(", ", fields.Select(field => $"{field} {Shown(field)}")) : null;
+
+    private string Shown(string field)
+        => Get(field) is { ValueKind: JsonValueKind.Number } value && value.TryGetUInt64(out var number) && field is "offset" or "value"
+            ? $"{number:x}h" : Get(field).ToString();
+
     public bool Has(string field) => Fields.TryGetProperty(field, out _);
 
     public IReadOnlyList<JsonElement> List(string field)

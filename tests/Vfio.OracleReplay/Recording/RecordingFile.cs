@@ -6,6 +6,7 @@ namespace Vfio.OracleReplay.Recording;
 internal sealed class RecordingFile
 {
     private readonly List<RecordedDevice> _devices = [];
+    private readonly Dictionary<string, RecordedDevice> _byName = [];
     private readonly List<Problem> _problems = [];
 
     /// <summary>The functions, in the order in which they appear.</summary>
@@ -62,8 +63,8 @@ internal sealed class RecordingFile
 
             var row = new RecordedRow(number, "", "", fields);
             row = row with { Kind = row.Text("row") };
-            row = row with { Device = row.Text("device") };
-            Device(row.Device).Add(row);
+            var device = Device(row.Text("device"));
+            device.Add(row with { Device = device.Name });
         }
         catch (JsonException e)
         {
@@ -75,12 +76,22 @@ internal sealed class RecordingFile
         }
     }
 
+    // After its end row a name is another function's: two of one kind, or two recordings in one file.
     private RecordedDevice Device(string name)
     {
-        var device = _devices.Find(d => d.Name == name);
-        if (device is null)
-            _devices.Add(device = new(name));
-        return device;
+        var unique = name;
+        for (var i = 2;; i++)
+        {
+            if (!_byName.TryGetValue(unique, out var device))
+            {
+                _devices.Add(device = new(unique));
+                _byName.Add(unique, device);
+            }
+
+            if (device.Of("end").Count == 0)
+                return device;
+            unique = $"{name} ({i})";
+        }
     }
 }
 
