@@ -115,6 +115,21 @@ public sealed class CommandTests
         Assert.Equal(0xBEEF000Cu, device.ReadConfig(0x10));
     }
 
+    [Theory]
+    [InlineData(0x1_0000_0000, 0x4u, 0xFFFFFFFFu)]
+    [InlineData(0x40_0000_0000, 0x4u, 0xFFFFFFC0u)]
+    [InlineData(0x8000_0000, 0x80000004u, 0xFFFFFFFFu)]
+    public async Task A_BAR_of_more_than_4_GiB_is_sized_by_its_upper_half(ulong size, uint low, uint high)
+    {
+        var function = new ScriptedFunction(new Hardware(256).Bytes);
+        function.Bars[0] = new ScriptedBar(0x1000, BarKind.Memory64) { Size = size };
+        await using var device = await OpenDevice.Open(function);
+        device.WriteConfig(0x10, 4, 0xFFFFFFFF);
+        device.WriteConfig(0x14, 4, 0xFFFFFFFF);
+
+        Assert.Equal((low, high), (device.ReadConfig(0x10), device.ReadConfig(0x14)));
+    }
+
     private static ScriptedFunction WithBar(bool vf = false)
     {
         var hardware = new Hardware();

@@ -39,6 +39,18 @@ public sealed class MessageTests : IDisposable
         Assert.Equal(new IrqInfo((IrqFlags)9, 4), device.GetIrqInfo(2).Value);
     }
 
+    [Theory]
+    [InlineData(1u, uint.MaxValue)]
+    [InlineData(2u, uint.MaxValue - 1)]
+    [InlineData(3u, uint.MaxValue)]
+    public async Task A_range_that_wraps_is_refused(uint start, uint count)
+    {
+        await using var device = await OpenDevice.Open(_function);
+        Assert.Equal(0, device.Trigger(IrqIndex.Msix, 0, Client(0), Client(1), Client(2), Client(3)));
+
+        Assert.Equal(-(int)Errno.EINVAL, device.None(IrqIndex.Msix, IrqSetFlags.ActionTrigger, count, start));
+    }
+
     [Fact]
     [Trait("Trap", "21")]
     public async Task Vectors_signal_the_eventfds_that_they_were_given_and_can_be_added_one_by_one()

@@ -16,7 +16,7 @@ internal sealed class ScriptedBar(int size, BarKind kind = BarKind.Memory32) : I
 
     public Action<ulong, int>? OnAccess { get; set; }
 
-    public ulong Size => (ulong)Memory.Length;
+    public ulong Size { get; init; } = (ulong)size;
 
     public BarKind Kind => kind;
 
