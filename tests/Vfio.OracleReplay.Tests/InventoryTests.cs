@@ -50,6 +50,18 @@ public sealed class InventoryTests
     }
 
     [Fact]
+    public async Task Kinds_of_rows_may_come_in_any_order()
+    {
+        var lines = Recordings.LinesOf(Device);
+        var kinds = lines.GroupBy(line => line[..(line.IndexOf("\"row\":", StringComparison.Ordinal) + 12)]).Reverse().SelectMany(kind => kind);
+
+        var (exitCode, output, _) = await Cli.ReplayAsync(kinds);
+
+        Assert.True(exitCode == 0, output);
+        Assert.Equal(await PassedAsync(lines), Passed(output));
+    }
+
+    [Fact]
     public async Task A_name_that_comes_again_after_its_end_is_another_function()
     {
         var first = Recordings.LinesOf(Device);

@@ -31,7 +31,7 @@ public sealed class LeftFieldTests
             && (string)r["after"]! == "00000000");
         row["before"] = "fffffffe";
 
-        Assert.Contains("before: expected fffffffe, actual ffffffff", await ToldAsync(rows, "config_write"), StringComparison.Ordinal);
+        Assert.Contains("before: expected fffffffe, actual 00000000", await ToldAsync(rows, "config_write"), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -32,13 +32,14 @@ internal static class BarInference
         var flags = Flags(index, register, hardware);
         var kind = (flags & KindIo) != 0 ? BarKind.Io : (flags & Kind64) != 0 ? BarKind.Memory64 : BarKind.Memory32;
         var size = sizes.Of(index, kind);
-        if (size == 0)
+        if (size == 0 && !sizes.IsKnown(index) && (register & ~FlagBits) is not 0 and var address)
         {
-            if (register != 0)
-                hardware.Notes.Add($"BAR {index}: no row tells how large it is, so the function is without it");
-            return null;
+            size = address & (~address + 1);
+            hardware.Notes.Add($"BAR {index}: no row tells how large it is: taken to be as large as its address allows");
         }
 
+        if (size == 0)
+            return null;
         return new(index, size, kind, kind != BarKind.Io && (flags & Prefetchable) != 0)
         {
             IsMappable = kind != BarKind.Io && (size >= Page || HasPageOfItsOwn(index, register & ~FlagBits, hardware, all)),

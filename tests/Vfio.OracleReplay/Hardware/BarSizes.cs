@@ -11,6 +11,7 @@ internal sealed class BarSizes
     private const uint IoFlags = 3, MemoryFlags = 0xF, RomFlags = 0x7FF;
     private readonly Dictionary<long, uint> _afterOnes = [];
     private readonly Dictionary<long, ulong> _told = [];
+    private readonly HashSet<long> _listed = [];
 
     public BarSizes(RecordedDevice device)
     {
@@ -23,6 +24,7 @@ internal sealed class BarSizes
 
         foreach (var row in device.Of("region_info", "index", "errno", "size"))
         {
+            _listed.Add(row.Number("index"));
             if (row.Number("errno") == 0 && row.Number("size") > 0)
                 _told.TryAdd(row.Number("index"), row.Unsigned64("size"));
         }
@@ -30,6 +32,9 @@ internal sealed class BarSizes
 
     /// <summary>What region_info says; 0 for nothing.</summary>
     public ulong Told(int index) => _told.GetValueOrDefault(index);
+
+    /// <summary>Whether some row says how large a BAR is, or that there is none.</summary>
+    public bool IsKnown(int index) => _afterOnes.ContainsKey(Registers.Bar0 + (4 * index)) || _listed.Contains(index);
 
     /// <summary>The size of BAR 0 to 5; 0 where there is none.</summary>
     public ulong Of(int index, BarKind kind)

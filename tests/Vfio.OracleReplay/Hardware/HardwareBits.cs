@@ -25,7 +25,8 @@ internal sealed class HardwareBits
         evidence.Changed.CopyTo(bits.Writable, 0);
         evidence.ClearedByOne.CopyTo(bits.ClearedByOne, 0);
         bits.AddBars(hardware);
-        if (!hardware.IsVirtualFunction)
+        // A VF need not have them: only its rows tell, unless there are none.
+        if (!hardware.IsVirtualFunction || device.Of("config_write").Count == 0)
             bits.Add(hardware.WhileOpen, 0, SpecificationBits.Header, evidence);
         foreach (var (id, at) in hardware.StandardCapabilities)
         {

@@ -27,6 +27,9 @@ internal sealed class RecordedHardware : IDisposable
         VirtualFunction = IsVirtualFunction ? VirtualFunctionIdentity.Of(this, all) : null;
         Bars = BarInference.Of(device, this, all);
         Bits = HardwareBits.Of(device, this);
+        LeftByWrites = device.Of("config_write", "offset").Where(row => row.TryBytes("hardware", out var left) && left.Length == sizeof(uint))
+            .Select(row => (Start: row.Number("offset") & ~3, Left: BitConverter.ToUInt32(row.Bytes("hardware")))).Distinct()
+            .ToLookup(row => row.Start, row => BitConverter.GetBytes(row.Left));
         Interrupts = InterruptInference.Of(device, this, all);
         Neighbours = NeighbourInference.Of(device, this);
         (ResetMethods, ResetWorks) = ResetInference.Of(device, this);
@@ -55,6 +58,9 @@ internal sealed class RecordedHardware : IDisposable
     public IReadOnlyList<RecordedBarShape?> Bars { get; }
 
     public HardwareBits Bits { get; }
+
+    /// <summary>What each dword of configuration space held after some write to it.</summary>
+    public ILookup<long, byte[]> LeftByWrites { get; }
 
     public InterruptInference Interrupts { get; }
 

@@ -5,8 +5,11 @@ namespace Vfio.OracleReplay.Recording;
 /// <summary>What a file of recorded answers holds, and what of it could not be read.</summary>
 internal sealed class RecordingFile
 {
+    // What the recorder writes of a function before and after all else.
+    private const string First = "raw_config", Last = "end";
     private readonly List<RecordedDevice> _devices = [];
-    private readonly Dictionary<string, RecordedDevice> _byName = [];
+    private readonly Dictionary<string, RecordedDevice> _latest = [];
+    private readonly Dictionary<string, int> _names = [];
     private readonly List<Problem> _problems = [];
 
     /// <summary>The functions, in the order in which they appear.</summary>
@@ -63,7 +66,7 @@ internal sealed class RecordingFile
 
             var row = new RecordedRow(number, "", "", fields);
             row = row with { Kind = row.Text("row") };
-            var device = Device(row.Text("device"));
+            var device = Device(row.Text("device"), row.Kind);
             device.Add(row with { Device = device.Name });
         }
         catch (JsonException e)
@@ -76,22 +79,14 @@ internal sealed class RecordingFile
         }
     }
 
-    // After its end row a name is another function's: two of one kind, or two recordings in one file.
-    private RecordedDevice Device(string name)
+    private RecordedDevice Device(string name, string kind)
     {
-        var unique = name;
-        for (var i = 2;; i++)
-        {
-            if (!_byName.TryGetValue(unique, out var device))
-            {
-                _devices.Add(device = new(unique));
-                _byName.Add(unique, device);
-            }
-
-            if (device.Of("end").Count == 0)
-                return device;
-            unique = $"{name} ({i})";
-        }
+        if (_latest.TryGetValue(name, out var device) && !(kind == First && device.Of(Last).Count > 0 && device.Of(First).Count > 0))
+            return device;
+        // A name that begins again after its end is another function's: two of one kind, or two recordings in one file.
+        var count = _names[name] = _names.GetValueOrDefault(name) + 1;
+        _devices.Add(device = new(count == 1 ? name : $"{name} ({count})"));
+        return _latest[name] = device;
     }
 }
 

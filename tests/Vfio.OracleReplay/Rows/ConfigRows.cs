@@ -65,8 +65,6 @@ internal sealed class ConfigWidthRow(DeviceReplay replay) : RowReplay
 /// <summary>One write, and the dword around it before and after, as the client and as the hardware has it.</summary>
 internal sealed class ConfigWriteRow(DeviceReplay replay) : RowReplay
 {
-    private readonly Dictionary<int, byte[]> _left = [];
-
     public override async ValueTask<RowResult> ReplayAsync(RecordedRow row)
     {
         const uint Widest = sizeof(ulong);
@@ -84,25 +82,28 @@ internal sealed class ConfigWriteRow(DeviceReplay replay) : RowReplay
         comparison.Number("read", row.Int("read"), open.Read(RegionIndex.Config, (ulong)start, after));
         comparison.Bytes("after", row.Bytes("after"), after);
         if (start + sizeof(uint) <= open.Function.ConfigSize)
-        {
-            var hardware = row.Bytes("hardware");
-            comparison.Bytes("hardware", hardware, open.Function.Hardware.Slice(start, sizeof(uint)));
-            _left[start] = hardware;
-        }
-
+            comparison.Bytes("hardware", row.Bytes("hardware"), open.Function.Hardware.Slice(start, sizeof(uint)));
         return RowResult.Of(comparison);
     }
 
-    // Earlier writes of the recorder that reached the hardware have stayed there, unless a reset came between. Nothing else may account for
-    // what the client then saw.
+    // What writes of the recorder have left in the hardware has stayed there, unless a reset came between. Nothing else may account for what
+    // the client saw.
     private void Begin(OpenDevice open, int start, byte[] before, Comparison comparison)
     {
         var shown = new byte[sizeof(uint)];
         if (open.Read(RegionIndex.Config, (ulong)start, shown) != shown.Length || before.AsSpan().SequenceEqual(shown))
             return;
-        if (_left.GetValueOrDefault(start) is { Length: sizeof(uint) } left)
+        var fresh = open.Function.Hardware.Slice(start, sizeof(uint)).ToArray();
+        var now = new byte[sizeof(uint)];
+        foreach (var left in replay.Hardware.LeftByWrites[start])
+        {
             open.Function.Set(start, left);
-        open.Read(RegionIndex.Config, (ulong)start, shown);
+            open.Read(RegionIndex.Config, (ulong)start, now);
+            if (before.AsSpan().SequenceEqual(now))
+                return;
+        }
+
+        open.Function.Set(start, fresh);
         comparison.Bytes("before", before, shown);
     }
 }
