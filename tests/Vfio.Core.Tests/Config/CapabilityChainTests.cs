@@ -210,6 +210,25 @@ public sealed class CapabilityChainTests
         Assert.Empty(function.Writes);
     }
 
+    [Theory]
+    [InlineData(0x0020u, 40)]
+    [InlineData(0x0820u, 12)]
+    [InlineData(0x0000u, 8)]
+    public async Task ACS_is_as_long_as_its_egress_vector_and_0_bits_are_256(uint capability, int length)
+    {
+        var hardware = new Hardware();
+        hardware.Express();
+        var at = hardware.Extended(0x0D, 0x40, (4, 4, capability));
+        var function = new ScriptedFunction(hardware.Bytes);
+        await using var device = await OpenDevice.Open(function);
+        function.Writes.Clear();
+
+        device.WriteConfig(at + length - 4, 4, 0x11223344);
+        Assert.Empty(function.Writes);
+        device.WriteConfig(at + length, 4, 0x11223344);
+        Assert.Equal((at + length, 4, 0x11223344u), Assert.Single(function.Writes));
+    }
+
     [Fact]
     public async Task Only_the_mask_bits_of_AER_reach_the_hardware()
     {

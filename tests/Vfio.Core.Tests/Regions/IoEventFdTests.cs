@@ -273,6 +273,18 @@ public sealed class IoEventFdTests : IDisposable
         Assert.True(await thrown.WaitAsync(Soon, TestContext.Current.CancellationToken));
     }
 
+    [Fact]
+    public async Task Closing_ends_them_and_nobody_takes_their_signals_any_more()
+    {
+        var device = await OpenDevice.Open(_function);
+        Assert.Equal(Errno.None, Set(device, 0, 0x20, 4, _client));
+        await device.CloseAsync(ResetCause.Close);
+
+        EventFd.Signal(_client);
+        await ServeAnother();
+        Assert.Equal(1ul, EventFd.Consume(_client));
+    }
+
     // One thread serves all in turns: what was signalled before has been seen once a second turn is over.
     private static async Task ServeAnother()
     {

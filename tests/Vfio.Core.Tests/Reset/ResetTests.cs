@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Microsoft.Win32.SafeHandles;
 using Vfio.Core.Tests.Interrupts;
 using Vfio.Core.Tests.Scripted;
@@ -61,6 +62,28 @@ public sealed class ResetTests
         Assert.Equal(0x406u, device.ReadConfig(4, 2));
         function.Lines.Fire(0);
         Assert.Equal(1ul, EventFd.Consume(client));
+    }
+
+    [Fact]
+    public async Task Decoding_comes_back_after_a_reset_when_every_BAR_has_its_address_again()
+    {
+        const int Bar0 = 0x10, LastBar = 0x24, Command = 4;
+        var hardware = new Hardware();
+        hardware.Express();
+        // The function has its addresses from its host: a reset loses them, and decoding.
+        hardware.Set16(Command, 0);
+        var function = new ScriptedFunction(hardware.Bytes);
+        for (var register = Bar0; register <= LastBar; register += 4)
+            BinaryPrimitives.WriteUInt32LittleEndian(function.ConfigBytes.AsSpan(register), 0xFE000000u + (uint)(register << 12));
+        function.ConfigBytes[Command] = 3;
+        await using var device = await OpenDevice.Open(function);
+        function.Writes.Clear();
+
+        Assert.Equal(VfioResult.Success, await device.ResetAsync(ResetCause.DeviceReset, TestContext.Current.CancellationToken));
+        var decoding = function.Writes.FindIndex(write => write.Offset == Command && (write.Value & 3) != 0);
+        Assert.Equal(6, function.Writes.FindLastIndex(write => write.Offset is >= Bar0 and <= LastBar)
+            - function.Writes.FindIndex(write => write.Offset is >= Bar0 and <= LastBar) + 1);
+        Assert.True(decoding > function.Writes.FindLastIndex(write => write.Offset is >= Bar0 and <= LastBar));
     }
 
     [Fact]
