@@ -16,7 +16,8 @@ internal sealed unsafe class FileWindows
 
     private readonly Lock _changing = new();
     private readonly Dictionary<FileWindowKey, FileWindow> _shared = [];
-    private int _mappings;
+    private long _mappings;
+    private long _addresses;
 
     /// <summary>Finds or makes a mapping of a range.</summary>
     /// <param name="file">The file: nobody can shorten it.</param>
@@ -74,7 +75,7 @@ internal sealed unsafe class FileWindows
             if (window.Key is { } key && _shared.TryGetValue(key, out var found) && found == window)
                 _shared.Remove(key);
             Libc.munmap(window.Memory, window.Length);
-            ProcessLimits.ReturnMapping(ref _mappings);
+            ProcessLimits.ReturnMapping(window.Length, ref _mappings, ref _addresses);
         }
     }
 
@@ -83,13 +84,13 @@ internal sealed unsafe class FileWindows
 
     private VfioResult<FileWindow> Map(SafeFileHandle file, ulong start, ulong length, int protection, FileWindowKey? key)
     {
-        if (!ProcessLimits.TryTakeMapping(ref _mappings))
+        if (!ProcessLimits.TryTakeMapping(length, ref _mappings, ref _addresses))
             return Errno.ENOMEM;
         var memory = Libc.mmap(null, (nuint)length, protection, Libc.MAP_SHARED, file, (long)start);
         if (memory != Libc.MAP_FAILED)
             return new FileWindow((byte*)memory, (nuint)length) { Key = key };
         var error = (Errno)Marshal.GetLastPInvokeError();
-        ProcessLimits.ReturnMapping(ref _mappings);
+        ProcessLimits.ReturnMapping(length, ref _mappings, ref _addresses);
         return error;
     }
 }
