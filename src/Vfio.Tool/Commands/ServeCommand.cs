@@ -24,7 +24,9 @@ internal static class ServeCommand
         };
         var fd = new Option<int?>("--fd")
         {
-            Description = "A listening or connected socket that was inherited, instead.", HelpName = "N", CustomParser = OptionValues.Number,
+            Description = "A listening or connected socket that was inherited, instead.",
+            HelpName = "N",
+            CustomParser = OptionValues.Number,
         };
         var pairs = new Option<string[]>("--serve")
         {
@@ -37,7 +39,9 @@ internal static class ServeCommand
         var profile = new Option<string?>("--profile") { Description = "The profile to choose first.", HelpName = "NAME" };
         var token = new Option<Guid?>("--vf-token")
         {
-            Description = "The token that a PF and its VFs are opened with, where both are served.", HelpName = "UUID", CustomParser = OptionValues.Uuid,
+            Description = "The token that a PF and its VFs are opened with, where both are served.",
+            HelpName = "UUID",
+            CustomParser = OptionValues.Uuid,
         };
         var poll = new Option<int?>("--poll")
         {
@@ -45,7 +49,8 @@ internal static class ServeCommand
         };
         var release = new Option<int?>("--release-timeout")
         {
-            Description = "At SIGTERM or SIGINT, ask clients for so long to release their devices (REQ) before disconnecting them. 0 by default.",
+            Description =
+                "At SIGTERM or SIGINT, ask clients for so long to release their devices (REQ) before disconnecting them. 0 by default.",
             HelpName = "SECONDS",
             CustomParser = OptionValues.Number,
         };
@@ -141,7 +146,8 @@ internal static class ServeCommand
     }
 
     // With a token a PF comes first: a VF's client that is faster than the PF's has something to show it to.
-    private static List<(ServeTarget Target, IPciFunction Function)> InOrder(IVfioHost host, IReadOnlyList<ServeTarget> targets, Guid? token)
+    private static List<(ServeTarget Target, IPciFunction Function)> InOrder(
+        IVfioHost host, IReadOnlyList<ServeTarget> targets, Guid? token)
     {
         var found = targets.Select(t => (Target: t, Function: host.Find(t.Function))).ToList();
         if (token is null)

@@ -28,7 +28,9 @@ internal sealed unsafe class FileWindows
     /// <param name="offset">First byte of the range.</param>
     /// <param name="size">Bytes; the range ends within the file's size.</param>
     /// <param name="address">Where the range begins in this process.</param>
-    /// <returns>The mapping, to be given back by <see cref="Release"/>; ENOMEM: the client has all that it may, or there is no room.</returns>
+    /// <returns>
+    /// The mapping, to be given back by <see cref="Release"/>; ENOMEM: the client has all that it may, or there is no room.
+    /// </returns>
     public VfioResult<FileWindow> Take(
         SafeFileHandle file, FileIdentity identity, ulong fileSize, uint pageSize, int protection, ulong offset, ulong size,
         out byte* address)

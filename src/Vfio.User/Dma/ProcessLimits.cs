@@ -4,8 +4,8 @@ using Vfio.Native;
 namespace Vfio.User.Dma;
 
 /// <summary>
-/// What all clients together may take of that of which a process has only so much. Where mappings, addresses or descriptors run out it is not the
-/// client that fails but whoever asks next: the runtime ends the process when it cannot map what it has compiled. Thread-safe.
+/// What all clients together may take of that of which a process has only so much. Where mappings, addresses or descriptors run out it is
+/// not the client that fails but whoever asks next: the runtime ends the process when it cannot map what it has compiled. Thread-safe.
 /// </summary>
 internal static unsafe class ProcessLimits
 {
