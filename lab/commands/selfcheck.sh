@@ -28,6 +28,7 @@ check_no_device() {
 
 # The recorder says today what was said of the same function once (by another recorder, see lab/README.md).
 check_recording() {
+    command -v python3 >/dev/null || host_packages python3
     RECORDINGS=$WORK/recordings
     record_boot 1234:11e8
     check "the recording of 1234:11e8 is what it was" "$LAB/recordings/compare" "$LAB/recordings/edu.jsonl.gz" "$RECORDINGS/1234:11e8.jsonl.gz"

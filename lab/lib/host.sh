@@ -1,8 +1,10 @@
 # What the lab needs on the host, installed only where it is missing.
 
+# host_packages [PACKAGE...]: those that every command needs, or the given ones.
 host_packages() {
     local package missing=()
-    for package in "${HOST_PACKAGES[@]}"; do
+    (($#)) || set -- "${HOST_PACKAGES[@]}"
+    for package in "$@"; do
         [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
     done
     ((${#missing[@]})) || return 0

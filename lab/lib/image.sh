@@ -74,7 +74,7 @@ image_program() {
 # A program of our own in C, lab/NAME/*.c, compiled on the host; static, so that it brings its libraries.
 image_compiled() {
     local tree=$1 name=$2
-    command -v gcc >/dev/null || { progress "installing on this host: gcc libc6-dev"; apt_install gcc libc6-dev >&2; }
+    host_packages gcc libc6-dev
     gcc -std=gnu17 -static -O2 -Wall -Wextra -Werror -o "$tree/usr/bin/$name" "$LAB/$name"/*.c
 }
 

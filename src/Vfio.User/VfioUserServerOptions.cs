@@ -28,7 +28,7 @@ public sealed record VfioUserServerOptions
     public TimeSpan TransferTimeout { get; init; } = TimeSpan.FromSeconds(4);
 
     /// <summary>
-    /// How many DMA maps a client may have at once, 1 to 1,048,576 (the default: some 100 MiB of this process's memory); ENOSPC beyond. The
+    /// How many DMA maps a client may have at once, 1 to 1,048,576 (the default: some 120 MiB of this process's memory); ENOSPC beyond. The
     /// client is told 65535 at most: QEMU refuses a server that says more, and maps more all the same for a guest that has an IOMMU.
     /// </summary>
     public int MaxDmaMaps { get; init; } = Wire.Limits.DmaMaps;
@@ -37,8 +37,8 @@ public sealed record VfioUserServerOptions
     public bool EndAfterOneClient { get; init; }
 
     /// <summary>
-    /// The VF token that the device is opened with for every client, because the protocol has no way for a client to bring its own; null for
-    /// none.
+    /// The VF token that the device is opened with for every client, because the protocol has no way for a client to bring its own; null
+    /// for none.
     /// </summary>
     public Guid? VfToken { get; init; }
 

@@ -91,6 +91,22 @@ public class ErrorTests
         Assert.Equal(1, reports);
     }
 
+    [Theory]
+    [InlineData(UncorrectableError.DataLinkProtocol)]
+    [InlineData(UncorrectableError.FlowControlProtocol)]
+    [InlineData(UncorrectableError.ReceiverOverflow)]
+    [InlineData(UncorrectableError.MalformedTlp)]
+    [InlineData(UncorrectableError.Ecrc)]
+    public async Task A_VF_has_no_part_in_errors_of_the_link(UncorrectableError error)
+    {
+        await using var fixture = await Fixture.CreateAsync();
+        var vf = fixture.Vf(0);
+        vf.OnUncorrectableError(() => Assert.Fail("it is the PF's"));
+        Assert.False(fixture.Topology.RaiseError(vf.Address, error));
+        Assert.Equal(0u, vf.ReadConfig(Extended(vf, 0x01) + Status, 4));
+        Assert.Equal(0u, vf.ReadConfig(Standard(vf, 0x10) + 0x0A, 2));
+    }
+
     [Fact]
     public async Task What_has_been_detected_survives_a_function_level_reset()
     {

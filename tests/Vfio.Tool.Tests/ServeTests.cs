@@ -58,6 +58,51 @@ public sealed partial class ServeTests : IDisposable
         Assert.Contains(Assert.Throws<VfioException>(() => client.GetInfo()).Error, new[] { Errno.EPIPE, Errno.ECONNRESET });
     }
 
+    [Theory]
+    [InlineData("30", true)]
+    [InlineData("1", false)]
+    public async Task With_a_release_timeout_clients_are_asked_before_they_are_disconnected(string seconds, bool clientLeaves)
+    {
+        var tool = Start([
+            "serve", "00.1", "--socket-path", Socket("a"), "--serve", $"00.2={Socket("b")}", "--release-timeout", seconds,
+        ]);
+        await ReadLineAsync(tool);
+        await ReadLineAsync(tool);
+        using (var client = VfioUserClient.Connect(Socket("a"), out _))
+        {
+            Assert.Equal(0, kill(tool.Id, Sigterm));
+            Assert.Equal($"asking clients to release their devices, for {seconds} s at most", await ReadLineAsync(tool));
+            if (clientLeaves)
+                Assert.Equal((9u, 5u), client.GetInfo());
+            else
+                await EndAsync(tool);
+        }
+
+        await EndAsync(tool);
+        Assert.Equal(0, tool.ExitCode);
+        Assert.Empty(_directory.GetFiles());
+    }
+
+    [Theory]
+    [InlineData("--release-timeout", "soon")]
+    [InlineData("--poll", "1.5")]
+    [InlineData("--fd", "0x3")]
+    [InlineData("--ready-fd", "99999999999")]
+    public async Task A_number_that_is_none_is_named_with_its_option(string option, string value)
+    {
+        var result = await Cli.RunAsync("serve", "00.1", "--socket-path", Socket("a"), option, value);
+        Assert.Equal(2, result.Code);
+        Assert.Empty(result.Out);
+        Assert.Contains($"{option} {value}: it must be a whole number", result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("86401")]
+    public async Task A_release_timeout_has_an_end(string seconds)
+        => (await Cli.RunAsync("serve", "00.1", "--socket-path", Socket("a"), "--release-timeout", seconds))
+            .AssertFailed(2, $"--release-timeout {seconds}: it is 0 to 86400 seconds");
+
     [Fact]
     public async Task A_second_signal_ends_a_tool_that_does_not_heed_the_first()
     {
@@ -100,7 +145,8 @@ public sealed partial class ServeTests : IDisposable
     public async Task A_PF_and_its_VF_are_served_with_one_token_whoever_comes_first()
     {
         var tool = Start([
-            "serve", "00.1", "--socket-path", Socket("vf"), "--serve", $"00.0={Socket("pf")}", "--vf-token", "52ac9bff-3a88-4fbd-901a-0d767c3b6c97",
+            "serve", "00.1", "--socket-path", Socket("vf"), "--serve", $"00.0={Socket("pf")}",
+            "--vf-token", "52ac9bff-3a88-4fbd-901a-0d767c3b6c97",
         ]);
         Assert.Equal($"serving 0000:01:00.0 on {Socket("pf")}", await ReadLineAsync(tool));
         Assert.Equal($"serving 0000:01:00.1 on {Socket("vf")}", await ReadLineAsync(tool));
@@ -117,7 +163,7 @@ public sealed partial class ServeTests : IDisposable
 
     [Theory]
     [InlineData("52ac9bff-3a88-4fbd-901a-0d767c3b6c97", "--vf-token is of no use to 0000:01:00.1")]
-    [InlineData("mine", "mine")]
+    [InlineData("mine", "--vf-token mine: it must be a UUID")]
     public async Task A_token_that_is_of_no_use_or_none_is_an_argument_that_is_wrong(string token, string reason)
     {
         var result = await Cli.RunAsync("serve", "00.1", "--socket-path", Socket("a"), "--vf-token", token);
@@ -138,6 +184,10 @@ public sealed partial class ServeTests : IDisposable
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int kill(int pid, int sig);
+
+    // Well before the longest of the release timeouts that are given here.
+    private static Task EndAsync(Process tool)
+        => tool.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience / 2, TestContext.Current.CancellationToken);
 
     private string Socket(string name) => Path.Combine(_directory.FullName, name);
 

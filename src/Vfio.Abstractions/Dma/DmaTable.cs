@@ -11,8 +11,11 @@ namespace Vfio;
 /// </remarks>
 internal sealed class DmaTable
 {
-    /// <summary>The most maps of a chunk: as many as there are chunks when the usual limit of 65535 maps is reached.</summary>
-    public const int ChunkCapacity = 256;
+    /// <summary>
+    /// The most maps of a chunk. With as many maps as a client may have (1,048,576), put in in any order, the array of chunks stays below
+    /// 85,000 bytes: a larger one is a large object, and each of those that a change leaves behind brings a collection of everything nearer.
+    /// </summary>
+    public const int ChunkCapacity = 512;
 
     private volatile Entry<Entry<DmaMap>[]>[] _chunks = [];
     private volatile int _count;

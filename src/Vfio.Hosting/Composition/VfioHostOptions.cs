@@ -23,7 +23,7 @@ public sealed class VfioHostOptions
 
     /// <summary>
     /// How long a server of <c>AddVfioServer</c> that stops asks its client to give the device back, by the request index, before it
-    /// disconnects it; no longer than the application's own stop may take. Zero, the default: it is disconnected at once.
+    /// disconnects it; no longer than the application's own stop may take. At most a day. Zero, the default: it is disconnected at once.
     /// </summary>
     public TimeSpan ReleaseTimeout { get; set; }
 }

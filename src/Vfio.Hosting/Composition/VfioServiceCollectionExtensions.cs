@@ -18,7 +18,8 @@ public static class VfioServiceCollectionExtensions
         services.AddOptions<VfioHostOptions>()
             .Validate(o => o.ProbeTimeout > TimeSpan.Zero, "ProbeTimeout must be positive")
             .Validate(o => o.OperationTimeout > TimeSpan.Zero, "OperationTimeout must be positive")
-            .Validate(o => o.ReleaseTimeout >= TimeSpan.Zero, "ReleaseTimeout must not be negative");
+            .Validate(
+                o => o.ReleaseTimeout >= TimeSpan.Zero && o.ReleaseTimeout <= TimeSpan.FromDays(1), "ReleaseTimeout must be 0 to a day");
         if (configure is not null)
             services.Configure(configure);
         services.AddLogging();

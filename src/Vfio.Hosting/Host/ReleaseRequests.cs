@@ -8,12 +8,12 @@ internal static class ReleaseRequests
     /// <summary>How often.</summary>
     public static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
 
-    /// <summary>Asks at once and then every <see cref="Period"/>, until the device is closed.</summary>
+    /// <summary>Asks at once and then every <see cref="Period"/>, until the device is closed, or has broken and can ask nobody.</summary>
     public static async Task UntilClosedAsync(GuardedDevice device, TimeProvider time, CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(Period, time);
         var closed = device.Closed;
-        for (var count = 0; !closed.IsCompleted; count++)
+        for (var count = 0; !closed.IsCompleted && device.Fault is null; count++)
         {
             device.RequestRelease(count);
             var next = timer.WaitForNextTickAsync(cancellationToken).AsTask();

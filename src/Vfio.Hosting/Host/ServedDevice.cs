@@ -36,7 +36,7 @@ public sealed class ServedDevice : IAsyncDisposable
 
     /// <summary>
     /// Takes the function back with its client's consent: asks for it at once and every 10 seconds (the request index, VFIO's REQ), until
-    /// the client has closed the device, and then ends the serving.
+    /// the client has closed the device, and then ends the serving. A device that breaks can ask nobody: its serving ends with it.
     /// </summary>
     /// <param name="cancellationToken">Ends the asking, and the serving all the same: the client is disconnected.</param>
     public async ValueTask ReclaimAsync(CancellationToken cancellationToken)

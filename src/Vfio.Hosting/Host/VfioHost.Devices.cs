@@ -19,9 +19,14 @@ internal sealed partial class VfioHost
         {
             SelectProfile(function, bound, options.Profile);
             var dma = options.Dma ?? new DmaSpace();
-            var result = await bound.Device.OpenAsync(new() { Dma = dma, VfToken = options.VfToken }, cancellationToken).ConfigureAwait(false);
+            var context = new VfioOpenContext { Dma = dma, VfToken = options.VfToken };
+            var result = await bound.Device.OpenAsync(context, cancellationToken).ConfigureAwait(false);
             if (!result.IsSuccess)
-                throw new VfioException(result.Error, $"{function}: driver {bound.Driver} did not open it: {WhyNot(hosted, bound, options.VfToken, result.Error)}");
+            {
+                var why = WhyNot(hosted, bound, options.VfToken, result.Error);
+                throw new VfioException(result.Error, $"{function}: driver {bound.Driver} did not open it: {why}");
+            }
+
             OpenedDevice? opened = null;
             opened = new(
                 bound.Device, bound.Driver, bound.Degraded, dma, () => CloseAsync(hosted, bound, opened!, ownsMemory: options.Dma is null));
@@ -129,9 +134,9 @@ internal sealed partial class VfioHost
         var result = profiles is not null ? profiles.Select(profile) : profile == IProfiles.Native ? VfioResult.Success : Errno.EINVAL;
         if (!result.IsSuccess)
         {
+            var available = string.Join(", ", profiles?.Available ?? [IProfiles.Native]);
             throw new VfioException(
-                result.Error,
-                $"{function}: profile '{profile}' cannot be chosen ({result.Error}); available: {string.Join(", ", profiles?.Available ?? [IProfiles.Native])}");
+                result.Error, $"{function}: profile '{profile}' cannot be chosen ({result.Error}); available: {available}");
         }
     }
 
@@ -142,7 +147,10 @@ internal sealed partial class VfioHost
             return;
         var offered = _sets.GiveVfToken(function, given);
         if (!offered.IsSuccess)
-            throw new VfioException(offered.Error, $"{function}: VFs of it are in use with another VF token ({offered.Error}); close them, or give that one");
+        {
+            throw new VfioException(
+                offered.Error, $"{function}: VFs of it are in use with another VF token ({offered.Error}); close them, or give that one");
+        }
     }
 
     private static string WhyNot(HostedFunction hosted, BoundDevice bound, Guid? token, Errno error) => (bound.Device.Fault, error) switch

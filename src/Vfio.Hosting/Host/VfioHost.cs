@@ -128,7 +128,8 @@ internal sealed partial class VfioHost : IVfioHost
                 if (!found.TryAdd(function.Address, new(function, source)))
                 {
                     throw new VfioException(
-                        Errno.EEXIST, $"{function.Address} is in {found[function.Address].Source.Name} and in {source.Name}; give one of them another address");
+                        Errno.EEXIST,
+                        $"{function.Address} is in {found[function.Address].Source.Name} and in {source.Name}; give one of them another address");
                 }
             }
         }

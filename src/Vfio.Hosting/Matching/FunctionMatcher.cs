@@ -11,7 +11,12 @@ namespace Vfio.Hosting;
 /// them.
 /// </summary>
 internal sealed class FunctionMatcher(
-    DriverTable table, IControllingFunctions controllers, DeviceSets sets, VfioHostOptions options, TimeProvider time, ILoggerFactory loggers)
+    DriverTable table,
+    IControllingFunctions controllers,
+    DeviceSets sets,
+    VfioHostOptions options,
+    TimeProvider time,
+    ILoggerFactory loggers)
 {
     private readonly ConcurrentDictionary<string, string> _hung = new(StringComparer.Ordinal);
     private readonly ILogger _logger = loggers.CreateLogger<FunctionMatcher>();

@@ -13,7 +13,10 @@ internal static class FunctionQuirks
 
     /// <summary>What the generic driver refuses. Source: the kernel's <c>vfio_pci_dev_in_denylist</c>.</summary>
     public static IReadOnlyList<PciIdMatch> Denylist { get; } =
-        [.. new ushort[] { 0x0435, 0x0443, 0x0B25, 0x0CFE, 0x19E2, 0x19E3, 0x37C8, 0x37C9 }.Select(device => new PciIdMatch { Vendor = Vendor, Device = device })];
+    [
+        .. new ushort[] { 0x0435, 0x0443, 0x0B25, 0x0CFE, 0x19E2, 0x19E3, 0x37C8, 0x37C9 }
+            .Select(device => new PciIdMatch { Vendor = Vendor, Device = device }),
+    ];
 
     /// <summary>Whether a function's INTx does not work, so that it must not be shown.</summary>
     public static bool HasBrokenIntx(in PciId id)

@@ -5,7 +5,7 @@ namespace Vfio.Native;
 public static unsafe partial class Libc
 {
 #pragma warning disable CS1591 // The man page of each function and constant is its documentation; repeating it here would only age.
-    public const int RLIMIT_NOFILE = 7;
+    public const int RLIMIT_NOFILE = 7, RLIMIT_AS = 9;
     public const int KCMP_FILE = 0;
     private const int ENOSYS = 38;
 

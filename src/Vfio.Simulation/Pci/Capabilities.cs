@@ -67,6 +67,10 @@ internal static class Capabilities
         internal const int UncorrectableStatus = 0x04, UncorrectableMask = 0x08, UncorrectableSeverity = 0x0C;
         internal const int CorrectableStatus = 0x10, CorrectableMask = 0x14, Control = 0x18;
         internal const uint FirstErrorPointer = 0x1F;
+
+        /// <summary>What a VF can detect: poisoned TLPs, and what becomes of its own requests and completions.</summary>
+        internal const uint VirtualUncorrectable = 0x11D000;
+        private const uint VirtualCorrectable = 0xE000;
         private const uint Uncorrectable = 0x1FF010, Fatal = 0x062030, Correctable = 0xF1C1, Advisory = 0x2000;
 
         internal static Capability Describe() => new Capability(0x01, 0x48, version: 2)
@@ -77,10 +81,10 @@ internal static class Capabilities
             .Dword(CorrectableMask, Advisory, writable: Correctable, sticky: Correctable)
             .Dword(Control, 0, sticky: FirstErrorPointer);
 
-        /// <summary>Of a VF: mask and severity are the PF's.</summary>
+        /// <summary>Of a VF: mask and severity are the PF's, and errors of the link, which a VF has no part in; 9.4.2.</summary>
         internal static Capability DescribeVirtual() => new Capability(0x01, 0x48, version: 2)
-            .Dword(UncorrectableStatus, 0, clear: Uncorrectable, sticky: Uncorrectable)
-            .Dword(CorrectableStatus, 0, clear: Correctable, sticky: Correctable)
+            .Dword(UncorrectableStatus, 0, clear: VirtualUncorrectable, sticky: VirtualUncorrectable)
+            .Dword(CorrectableStatus, 0, clear: VirtualCorrectable, sticky: VirtualCorrectable)
             .Dword(Control, 0, sticky: FirstErrorPointer);
     }
 

@@ -34,6 +34,8 @@ internal sealed class ErrorReporting(ConfigSpace config, int express, int capabi
     internal bool Detect(UncorrectableError error)
     {
         var bit = 1u << (int)error;
+        if (physical is not null && (bit & Capabilities.ErrorReporting.VirtualUncorrectable) == 0)
+            return false;
         lock (_reporting)
         {
             var fatal = (Controlling.Severity & bit) != 0;

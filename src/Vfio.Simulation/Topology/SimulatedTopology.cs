@@ -69,7 +69,8 @@ public sealed class SimulatedTopology : IFunctionSource, IAsyncDisposable
     /// </summary>
     /// <param name="function">The function; of a VF, mask, severity and enables are its PF's.</param>
     /// <param name="error">The error.</param>
-    /// <returns>Whether it was reported; false as well while the function is being reset, or if it is a VF that is not enabled.</returns>
+    /// <returns>Whether it was reported; false as well while the function is being reset, or if it is a VF that is not enabled, or
+    /// that cannot detect such an error: those of the link are its PF's.</returns>
     /// <exception cref="VfioException">ENODEV: no such function; there is none before <see cref="DiscoverAsync"/>.</exception>
     public bool RaiseError(PciAddress function, UncorrectableError error)
     {

@@ -10,36 +10,77 @@ namespace Vfio.Tool.Commands;
 /// <summary><c>vfio serve</c></summary>
 internal static class ServeCommand
 {
+    private const int LongestRelease = 24 * 60 * 60;
+
     public static Command Create(GlobalOptions options, Terminal terminal)
     {
         var function = new Argument<string?>("function")
         {
             Description = "A PCI address, or the unique end of one.", HelpName = "FUNCTION", Arity = ArgumentArity.ZeroOrOne,
         };
-        var path = new Option<string?>("--socket-path", "--socket") { Description = "The socket that clients connect to.", HelpName = "PATH" };
-        var fd = new Option<int?>("--fd") { Description = "A listening or connected socket that was inherited, instead.", HelpName = "N" };
-        var pairs = new Option<string[]>("--serve") { Description = "One more function and its socket. Repeatable.", HelpName = "FUNCTION=PATH" };
-        var driver = new Option<string?>("--driver") { Description = "The driver to serve with, instead of the best one.", HelpName = "NAME" };
+        var path = new Option<string?>("--socket-path", "--socket")
+        {
+            Description = "The socket that clients connect to.", HelpName = "PATH",
+        };
+        var fd = new Option<int?>("--fd")
+        {
+            Description = "A listening or connected socket that was inherited, instead.",
+            HelpName = "N",
+            CustomParser = OptionValues.Number,
+        };
+        var pairs = new Option<string[]>("--serve")
+        {
+            Description = "One more function and its socket. Repeatable.", HelpName = "FUNCTION=PATH",
+        };
+        var driver = new Option<string?>("--driver")
+        {
+            Description = "The driver to serve with, instead of the best one.", HelpName = "NAME",
+        };
         var profile = new Option<string?>("--profile") { Description = "The profile to choose first.", HelpName = "NAME" };
-        var token = new Option<Guid?>("--vf-token") { Description = "The token that a PF and its VFs are opened with, where both are served.", HelpName = "UUID" };
-        var poll = new Option<int?>("--poll") { Description = "Drive simulated devices by polling, on this CPU.", HelpName = "CPU" };
-        var ready = new Option<int?>("--ready-fd") { Description = "Gets a line, and is closed, once clients are accepted.", HelpName = "N" };
+        var token = new Option<Guid?>("--vf-token")
+        {
+            Description = "The token that a PF and its VFs are opened with, where both are served.",
+            HelpName = "UUID",
+            CustomParser = OptionValues.Uuid,
+        };
+        var poll = new Option<int?>("--poll")
+        {
+            Description = "Drive simulated devices by polling, on this CPU.", HelpName = "CPU", CustomParser = OptionValues.Number,
+        };
+        var release = new Option<int?>("--release-timeout")
+        {
+            Description =
+                "At SIGTERM or SIGINT, ask clients for so long to release their devices (REQ) before disconnecting them. 0 by default.",
+            HelpName = "SECONDS",
+            CustomParser = OptionValues.Number,
+        };
+        var ready = new Option<int?>("--ready-fd")
+        {
+            Description = "Gets a line, and is closed, once clients are accepted.", HelpName = "N", CustomParser = OptionValues.Number,
+        };
         var command = new Command("serve", "Serves functions over vfio-user until SIGTERM or SIGINT.")
         {
-            function, path, fd, pairs, driver, profile, token, poll, ready,
+            function, path, fd, pairs, driver, profile, token, poll, release, ready,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
+            var seconds = parsed.GetValue(release) ?? 0;
+            if (seconds is < 0 or > LongestRelease)
+                throw new UsageException($"--release-timeout {seconds}: it is 0 to {LongestRelease} seconds");
             var targets = ServeTarget.From(
                 parsed.GetValue(function), parsed.GetValue(path), parsed.GetValue(fd), parsed.GetValue(pairs) ?? []);
             using var readyFd = parsed.GetValue(ready) is { } number ? InheritedDescriptor.Take("--ready-fd", number) : null;
-            var device = new DeviceOptions { Driver = parsed.GetValue(driver), Profile = parsed.GetValue(profile), VfToken = parsed.GetValue(token) };
+            var device = new DeviceOptions
+            {
+                Driver = parsed.GetValue(driver), Profile = parsed.GetValue(profile), VfToken = parsed.GetValue(token),
+            };
             var simulation = new SimulationOptions { PollCpu = parsed.GetValue(poll) };
             try
             {
                 await using var session = await Session.StartAsync(
                     parsed, options, terminal, LogLevel.Information, simulation, cancellationToken).ConfigureAwait(false);
-                await ServeAsync(session.Host, targets, device, readyFd, terminal, cancellationToken).ConfigureAwait(false);
+                var patience = TimeSpan.FromSeconds(seconds);
+                await ServeAsync(session.Host, targets, device, patience, readyFd, terminal, cancellationToken).ConfigureAwait(false);
                 return ExitCode.Done;
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -52,7 +93,13 @@ internal static class ServeCommand
     }
 
     private static async Task ServeAsync(
-        IVfioHost host, IReadOnlyList<ServeTarget> targets, DeviceOptions options, SafeFileHandle? readyFd, Terminal terminal, CancellationToken cancellationToken)
+        IVfioHost host,
+        IReadOnlyList<ServeTarget> targets,
+        DeviceOptions options,
+        TimeSpan patience,
+        SafeFileHandle? readyFd,
+        Terminal terminal,
+        CancellationToken cancellationToken)
     {
         var served = new List<ServedDevice>();
         try
@@ -82,13 +129,25 @@ internal static class ServeCommand
         }
         finally
         {
+            if (cancellationToken.IsCancellationRequested && patience > TimeSpan.Zero)
+                await ReclaimAsync(served, patience, terminal).ConfigureAwait(false);
             foreach (var device in served)
                 await device.DisposeAsync().ConfigureAwait(false);
         }
     }
 
+    private static async Task ReclaimAsync(List<ServedDevice> served, TimeSpan patience, Terminal terminal)
+    {
+        var line = $"asking clients to release their devices, for {patience.TotalSeconds} s at most";
+        await terminal.Out.WriteLineAsync(line).ConfigureAwait(false);
+        await terminal.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+        using var end = new CancellationTokenSource(patience);
+        await Task.WhenAll(served.Select(device => device.ReclaimAsync(end.Token).AsTask())).ConfigureAwait(false);
+    }
+
     // With a token a PF comes first: a VF's client that is faster than the PF's has something to show it to.
-    private static List<(ServeTarget Target, IPciFunction Function)> InOrder(IVfioHost host, IReadOnlyList<ServeTarget> targets, Guid? token)
+    private static List<(ServeTarget Target, IPciFunction Function)> InOrder(
+        IVfioHost host, IReadOnlyList<ServeTarget> targets, Guid? token)
     {
         var found = targets.Select(t => (Target: t, Function: host.Find(t.Function))).ToList();
         if (token is null)
@@ -96,7 +155,8 @@ internal static class ServeCommand
         foreach (var (_, function) in found)
         {
             var address = function.Address;
-            if (!host.Functions.Any(f => f.PhysicalFunction == address) && !found.Any(f => f.Function.Address == function.PhysicalFunction))
+            if (!host.Functions.Any(f => f.PhysicalFunction == address)
+                && !found.Any(f => f.Function.Address == function.PhysicalFunction))
                 throw new UsageException($"--vf-token is of no use to {address}: it is no PF, and its PF is not served with it");
         }
 

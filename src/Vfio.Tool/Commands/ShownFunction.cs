@@ -2,7 +2,9 @@ using Vfio.Tool.Config;
 
 namespace Vfio.Tool.Commands;
 
-/// <summary>A function as <c>vfio show --json</c> has it. Hot reset: every function that a reset of its slot or bus takes with it.</summary>
+/// <summary>
+/// A function as <c>vfio show --json</c> has it. Hot reset: every function that a reset of its slot or bus takes with it.
+/// </summary>
 internal sealed record ShownFunction(
     string Address,
     string Kind,

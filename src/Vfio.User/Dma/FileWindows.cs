@@ -16,7 +16,8 @@ internal sealed unsafe class FileWindows
 
     private readonly Lock _changing = new();
     private readonly Dictionary<FileWindowKey, FileWindow> _shared = [];
-    private int _mappings;
+    private long _mappings;
+    private long _addresses;
 
     /// <summary>Finds or makes a mapping of a range.</summary>
     /// <param name="file">The file: nobody can shorten it.</param>
@@ -27,7 +28,9 @@ internal sealed unsafe class FileWindows
     /// <param name="offset">First byte of the range.</param>
     /// <param name="size">Bytes; the range ends within the file's size.</param>
     /// <param name="address">Where the range begins in this process.</param>
-    /// <returns>The mapping, to be given back by <see cref="Release"/>; ENOMEM: the client has all that it may, or there is no room.</returns>
+    /// <returns>
+    /// The mapping, to be given back by <see cref="Release"/>; ENOMEM: the client has all that it may, or there is no room.
+    /// </returns>
     public VfioResult<FileWindow> Take(
         SafeFileHandle file, FileIdentity identity, ulong fileSize, uint pageSize, int protection, ulong offset, ulong size,
         out byte* address)
@@ -74,7 +77,7 @@ internal sealed unsafe class FileWindows
             if (window.Key is { } key && _shared.TryGetValue(key, out var found) && found == window)
                 _shared.Remove(key);
             Libc.munmap(window.Memory, window.Length);
-            ProcessLimits.ReturnMapping(ref _mappings);
+            ProcessLimits.ReturnMapping(window.Length, ref _mappings, ref _addresses);
         }
     }
 
@@ -83,13 +86,13 @@ internal sealed unsafe class FileWindows
 
     private VfioResult<FileWindow> Map(SafeFileHandle file, ulong start, ulong length, int protection, FileWindowKey? key)
     {
-        if (!ProcessLimits.TryTakeMapping(ref _mappings))
+        if (!ProcessLimits.TryTakeMapping(length, ref _mappings, ref _addresses))
             return Errno.ENOMEM;
         var memory = Libc.mmap(null, (nuint)length, protection, Libc.MAP_SHARED, file, (long)start);
         if (memory != Libc.MAP_FAILED)
             return new FileWindow((byte*)memory, (nuint)length) { Key = key };
         var error = (Errno)Marshal.GetLastPInvokeError();
-        ProcessLimits.ReturnMapping(ref _mappings);
+        ProcessLimits.ReturnMapping(length, ref _mappings, ref _addresses);
         return error;
     }
 }

@@ -10,7 +10,7 @@ internal sealed class OpenFiles
 {
     private readonly Lock _changing = new();
     private readonly Dictionary<OpenFileKey, OpenFile> _shared = [];
-    private int _descriptors;
+    private long _descriptors;
 
     /// <summary>Finds the file of a descriptor, or keeps the descriptor.</summary>
     /// <param name="descriptor">Always taken over.</param>

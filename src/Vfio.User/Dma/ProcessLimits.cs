@@ -4,57 +4,78 @@ using Vfio.Native;
 namespace Vfio.User.Dma;
 
 /// <summary>
-/// What all clients together may take of that of which a process has only so much. Where mappings or descriptors run out it is not the
-/// client that fails but whoever asks next: the runtime ends the process when it cannot map what it has compiled. Thread-safe.
+/// What all clients together may take of that of which a process has only so much. Where mappings, addresses or descriptors run out it is
+/// not the client that fails but whoever asks next: the runtime ends the process when it cannot map what it has compiled. Thread-safe.
 /// </summary>
 internal static unsafe class ProcessLimits
 {
     // The kernel's DEFAULT_MAX_MAP_COUNT, where there is no /proc to tell.
     private const int DefaultMaxMapCount = 65530;
 
+    // Half of what a 64-bit kernel has is the process's, where RLIMIT_AS does not say less: 128 TiB.
+    private const ulong AddressSpace = 1ul << 47;
+
     // So many clients that take all they can leave others nothing.
     private const int Clients = 8;
     private static readonly int s_mostMappings = MaxMapCount() / 2;
-    private static int s_mappings;
-    private static int s_descriptors;
+    private static long s_mappings;
+    private static long s_addresses;
+    private static long s_descriptors;
 
     /// <summary>
-    /// Takes a mapping. All clients have half of what the kernel allows (vm.max_map_count): the rest is the runtime's and the host's.
+    /// Takes a mapping. All clients have half of what the kernel allows (vm.max_map_count), and half of the addresses (RLIMIT_AS): a sparse
+    /// file of any size costs a client nothing. The rest is the runtime's and the host's.
     /// </summary>
-    /// <param name="taken">How many the client has; counts on success.</param>
-    public static bool TryTakeMapping(ref int taken) => TryTake(ref s_mappings, s_mostMappings, ref taken);
+    /// <param name="length">Its bytes.</param>
+    /// <param name="mappings">How many the client has; counts on success.</param>
+    /// <param name="addresses">How many bytes they have; counts on success.</param>
+    public static bool TryTakeMapping(ulong length, ref long mappings, ref long addresses)
+    {
+        if (!TryTake(1, ref s_mappings, s_mostMappings, ref mappings))
+            return false;
+        if (TryTake(length, ref s_addresses, (long)(Math.Min(Limit(Libc.RLIMIT_AS), AddressSpace) / 2), ref addresses))
+            return true;
+        Return(1, ref s_mappings, ref mappings);
+        return false;
+    }
 
-    public static void ReturnMapping(ref int taken) => Return(ref s_mappings, ref taken);
+    public static void ReturnMapping(ulong length, ref long mappings, ref long addresses)
+    {
+        Return(1, ref s_mappings, ref mappings);
+        Return((long)length, ref s_addresses, ref addresses);
+    }
 
     /// <summary>Takes a descriptor. All clients have half of what the process may have open now (RLIMIT_NOFILE).</summary>
     /// <param name="taken">How many the client has; counts on success.</param>
-    public static bool TryTakeDescriptor(ref int taken)
-    {
-        rlimit limit;
-        var most = Libc.getrlimit(Libc.RLIMIT_NOFILE, &limit) == 0 ? Math.Min(limit.rlim_cur, int.MaxValue) : 0;
-        return TryTake(ref s_descriptors, (int)(most / 2), ref taken);
-    }
+    public static bool TryTakeDescriptor(ref long taken)
+        => TryTake(1, ref s_descriptors, (long)Math.Min(Limit(Libc.RLIMIT_NOFILE), int.MaxValue) / 2, ref taken);
 
-    public static void ReturnDescriptor(ref int taken) => Return(ref s_descriptors, ref taken);
+    public static void ReturnDescriptor(ref long taken) => Return(1, ref s_descriptors, ref taken);
 
-    private static bool TryTake(ref int all, int most, ref int taken)
+    private static bool TryTake(ulong amount, ref long all, long most, ref long taken)
     {
-        if (taken >= most / Clients)
+        if (taken > most / Clients || amount > (ulong)((most / Clients) - taken))
             return false;
-        if (Interlocked.Increment(ref all) > most)
+        if (Interlocked.Add(ref all, (long)amount) > most)
         {
-            Interlocked.Decrement(ref all);
+            Interlocked.Add(ref all, -(long)amount);
             return false;
         }
 
-        taken++;
+        taken += (long)amount;
         return true;
     }
 
-    private static void Return(ref int all, ref int taken)
+    private static void Return(long amount, ref long all, ref long taken)
     {
-        taken--;
-        Interlocked.Decrement(ref all);
+        taken -= amount;
+        Interlocked.Add(ref all, -amount);
+    }
+
+    private static ulong Limit(int resource)
+    {
+        rlimit limit;
+        return Libc.getrlimit(resource, &limit) == 0 ? limit.rlim_cur : 0;
     }
 
     private static int MaxMapCount()

@@ -11,8 +11,8 @@ namespace Vfio.User.Transport;
 /// </summary>
 /// <remarks>
 /// The first receive of a message asks for 48 bytes: a whole REGION_READ, DMA_MAP or DMA_UNMAP, or a REGION_WRITE of up to 16 bytes, then
-/// takes one call. What is read beyond the message belongs to the next ones. The kernel ends a receive after the piece that carried descriptors, so these belong to
-/// the message that starts last in what was received, or to the one in progress if none starts in it.
+/// takes one call. What is read beyond the message belongs to the next ones. The kernel ends a receive after the piece that carried
+/// descriptors, so these belong to the message that starts last in what was received, or to the one in progress if none starts in it.
 /// </remarks>
 internal sealed unsafe class MessageReceiver : IDisposable
 {

@@ -3,7 +3,7 @@ namespace Vfio.Tests.Dma;
 /// <summary>Lookups beside a writer that splits and merges chunks all the time.</summary>
 public sealed class DmaTableConcurrencyTests
 {
-    private const int Slots = 2_000, Rounds = 60, Readers = 2;
+    private const int Slots = 4_000, Rounds = 60, Readers = 2;
     private const ulong Page = 4096, SlotSize = 4 * Page;
 
     [Fact]

@@ -8,7 +8,7 @@ namespace Vfio.Tests.Dma;
 /// </summary>
 public sealed class DmaTableModelTests
 {
-    private const int Pages = 3000, MostPagesOfAMap = 3;
+    private const int Pages = 6000, MostPagesOfAMap = 3;
     private const ulong Page = 4096, Base = unchecked(0ul - (Pages * Page));
 
     private enum Kind

@@ -7,6 +7,9 @@ internal sealed class Asked
 {
     private readonly Channel<int> _counts = Channel.CreateUnbounded<int>();
 
+    /// <summary>The device throws when it is asked for the so manieth time.</summary>
+    public int? BreaksAt { get; init; }
+
     public int Left => _counts.Reader.Count;
 
     public void Add(int count) => _counts.Writer.TryWrite(count);
@@ -31,6 +34,8 @@ internal sealed class AskedDriver(Asked asked) : VariantDriver
         {
             base.RequestRelease(count);
             asked.Add(count);
+            if (count == asked.BreaksAt)
+                throw new InvalidOperationException("broken");
         }
     }
 }

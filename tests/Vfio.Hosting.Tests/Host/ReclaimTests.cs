@@ -12,7 +12,7 @@ public sealed class ReclaimTests : IDisposable
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("vfio-reclaim-");
     private readonly ManualTime _time = new();
-    private readonly Asked _asked = new();
+    private Asked _asked = new();
 
     private VfioUserEndpoint Endpoint => VfioUserEndpoint.Path(Path.Combine(_directory.FullName, "a.sock"));
 
@@ -66,6 +66,30 @@ public sealed class ReclaimTests : IDisposable
         await patience.CancelAsync();
         await reclaiming.WaitAsync(Soon, TestContext.Current.CancellationToken);
         Assert.Equal(0, await client.ReceiveAsync(new byte[1], TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_device_that_breaks_while_it_asks_does_not_hold_up_who_wants_it_back()
+    {
+        _asked = new() { BreaksAt = 1 };
+        await using var services = Compose();
+        var served = await MatchingTests.Host(services).ServeAsync(Vf, Endpoint, null, TestContext.Current.CancellationToken);
+        using var client = await ConnectAsync();
+
+        var reclaiming = served.ReclaimAsync(TestContext.Current.CancellationToken).AsTask();
+        Assert.Equal(0, await _asked.NextAsync());
+        _time.Advance(TimeSpan.FromSeconds(10));
+        Assert.Equal(1, await _asked.NextAsync());
+        _time.Advance(TimeSpan.FromSeconds(10));
+        await reclaiming.WaitAsync(Soon, TestContext.Current.CancellationToken);
+        Assert.Equal(0, await client.ReceiveAsync(new byte[1], TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_patience_that_no_timer_has_is_refused_at_the_start()
+    {
+        await using var services = Compose(b => b.Services.Configure<VfioHostOptions>(o => o.ReleaseTimeout = TimeSpan.MaxValue));
+        Assert.Throws<Microsoft.Extensions.Options.OptionsValidationException>(() => MatchingTests.Host(services));
     }
 
     [Fact]

@@ -34,7 +34,8 @@ public class ManyMapsTests
             Assert.Equal(Errno.EFAULT, dma.Read(Iova(i) + Page, new byte[1]).Error);
         }
 
-        Assert.InRange(TestFiles.OpenDescriptors() - descriptors, 0, 2);
+        var more = TestFiles.OpenDescriptors() - descriptors;
+        Assert.True(more is >= 0 and <= 2, $"{more} more: {string.Join(", ", TestFiles.DescriptorTargets())}");
         Assert.InRange(Mappings().Count, isSealed ? 1 : 0, isSealed ? 4 : 0);
         client.Succeed(3, TestClient.Unmap(0, 0, flags: 2));
         Assert.Empty(Mappings());
@@ -85,6 +86,36 @@ public class ManyMapsTests
         }
 
         server.AssertServesNext();
+    }
+
+    [Fact]
+    public async Task A_client_with_huge_sparse_files_is_refused_before_the_process_has_no_addresses_left()
+    {
+        const ulong TiB = 1ul << 40;
+        await using var server = await RunningServer.StartAsync();
+        await using var others = await RunningServer.StartAsync();
+        for (var visit = 0; visit < 2; visit++)
+        {
+            using var client = server.Connect();
+            var (mapped, iova) = (0ul, 0ul);
+            for (var size = 64 * TiB; size >= TiB; size /= 2)
+            {
+                using var memory = TestFiles.SealedMemory((long)size);
+                while (client.Request(2, TestClient.Map(iova, size), memory).Error == 0)
+                    (mapped, iova) = (mapped + size, iova + size);
+            }
+
+            Assert.Equal(8 * TiB, mapped);
+            using var page = TestFiles.SealedMemory((long)Page);
+            using var other = others.Connect();
+            other.Succeed(2, TestClient.Map(0, Page), page);
+            client.Succeed(3, TestClient.Unmap(0, 0, flags: 2));
+            client.Succeed(2, TestClient.Map(0, Page), page);
+        }
+
+        server.AssertServesNext();
+        others.AssertServesNext();
+        Assert.Empty(Mappings());
     }
 
     [Fact]

@@ -40,7 +40,13 @@ internal static unsafe class TestFiles
         return Libc.read(eventFd, &count, sizeof(ulong)) == sizeof(ulong) ? count : 0;
     }
 
-    public static int OpenDescriptors() => Directory.GetFiles("/proc/self/fd").Length;
+    /// <summary>How many descriptors are open, but for those of assemblies, which the runtime loads when it comes to them.</summary>
+    public static int OpenDescriptors()
+        => DescriptorTargets().Count(target => !target.EndsWith(".dll", StringComparison.Ordinal));
+
+    /// <summary>What is open, for a message that says why a count is another than expected.</summary>
+    public static IEnumerable<string> DescriptorTargets()
+        => Directory.GetFiles("/proc/self/fd").Select(path => new FileInfo(path).LinkTarget ?? "closed").Order(StringComparer.Ordinal);
 
     public static SafeFileHandle Open(string path, FileMode mode = FileMode.OpenOrCreate, FileAccess access = FileAccess.ReadWrite)
         => File.OpenHandle(path, mode, access, FileShare.ReadWrite);

@@ -43,6 +43,20 @@ public sealed class SimulatedDeviceTests : IAsyncDisposable
         client.Dispose();
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task Errors_are_reported_after_a_reset_as_before(int index)
+    {
+        var (function, client) = await ServeAsync(index);
+        using var eventFd = EventFd.Create();
+        client.Succeed(8, Fields.Of(20u, EventFdTrigger, ErrorIndex, 0u, 1u), eventFd);
+        client.Succeed(13, []);
+        Assert.True(_topology.RaiseError(function.Address, UncorrectableError.PoisonedTlp));
+        Assert.Equal(1ul, EventFd.Consume(eventFd));
+        client.Dispose();
+    }
+
     [Fact]
     public async Task A_client_that_has_gone_is_told_of_no_error()
     {
