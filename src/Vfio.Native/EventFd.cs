@@ -101,7 +101,7 @@ public static unsafe class EventFd
 
             return null;
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
         }

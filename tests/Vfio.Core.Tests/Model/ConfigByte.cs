@@ -29,4 +29,10 @@ internal struct ConfigByte
 }
 
 /// <summary>The header, or a capability that was found.</summary>
-internal sealed record ConfigBlock(int Id, int Start, bool IsExtended);
+internal sealed record ConfigBlock(int Id, int Start, bool IsExtended)
+{
+    /// <summary>How many bytes it takes, those that a later one lies over included.</summary>
+    public int Length { get; init; }
+
+    public bool Overlaps(ConfigBlock other) => Start < other.Start + other.Length && other.Start < Start + Length;
+}

@@ -50,6 +50,10 @@ internal sealed record ConfigCase
 
     public required ModelStep[] Steps { get; init; }
 
+    /// <summary>Whether a chain leads to nothing but what the case has there: no pointer into the middle, nothing written over.</summary>
+    public bool Describes(ReferenceMap map)
+        => map.Entries.TrueForAll(entry => Standard.Concat(Extended).Any(capability => (capability.Id, capability.At) == entry));
+
     public override string ToString()
     {
         var text = new StringBuilder();

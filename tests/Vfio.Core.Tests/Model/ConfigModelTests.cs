@@ -22,6 +22,13 @@ public sealed class ConfigModelTests
         Assert.Equal(Errno.None, Enable(core).Error);
         try
         {
+            var map = ReferenceMap.Of(function);
+            if (map.IsAbsurd || !of.Describes(map))
+            {
+                Survive(core, of.Steps);
+                return;
+            }
+
             var model = new ConfigModel(function.Copy());
             var resets = function.Resets;
             foreach (var step in of.Steps)
@@ -47,6 +54,22 @@ public sealed class ConfigModelTests
         finally
         {
             Close(core);
+        }
+    }
+
+    // Hardware whose chains lead into the middle of things: there is no right answer, and there is one.
+    private static void Survive(VfioPciCore core, ModelStep[] steps)
+    {
+        foreach (var step in steps)
+        {
+            var (offset, result, length) = step switch
+            {
+                ReadStep read => (read.Offset, core.Read(RegionIndex.Config, (ulong)read.Offset, new byte[read.Width]), read.Width),
+                WriteStep write => (write.Offset, core.Write(RegionIndex.Config, (ulong)write.Offset, write.Data), write.Data.Length),
+                _ => (0, 0, 0),
+            };
+            var size = core.GetRegionInfo(RegionIndex.Config).Value.Size;
+            Assert.Equal((ulong)offset < size && (ulong)(offset + length) <= size ? length : Errno.EFAULT, result);
         }
     }
 

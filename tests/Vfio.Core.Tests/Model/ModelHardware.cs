@@ -20,6 +20,9 @@ internal static class ModelHardware
         if (from.Size == 4096 && from.Extended.Length == 0)
             function.Registers.AsSpan(0x100, 4).Clear();
         Protect(function);
+        // What a capability is no hardware changes, wherever a pointer has led to it.
+        foreach (var capability in ReferenceMap.Of(function).Blocks)
+            Freeze(function, capability.Start, 1);
         function.Lines.Msi = 128;
         return function;
     }
@@ -97,21 +100,21 @@ internal static class ModelHardware
         if (StandardChain.Find(function, 0x01) is > 0 and var power)
         {
             Freeze(function, power + 2, 2);
-            (function.Writable[power + 4], function.ClearedByOne[power + 4]) = (0x03, 0);
-            (function.Writable[power + 5], function.ClearedByOne[power + 5]) = (0x1F, 0x80);
+            Change(function, power + 4, 0x03);
+            Change(function, power + 5, 0x1F, clearedByOne: 0x80);
         }
 
         if (StandardChain.Find(function, 0x05) is > 0 and var msi)
         {
-            (function.Writable[msi + 2], function.ClearedByOne[msi + 2]) = (0x71, 0);
+            Change(function, msi + 2, 0x71);
             Freeze(function, msi + 3, 1);
         }
 
         if (StandardChain.Find(function, 0x10) is > 0 and var express)
         {
             Freeze(function, express + 2, 6);
-            (function.Writable[express + 8], function.ClearedByOne[express + 8]) = (0xFF, 0);
-            (function.Writable[express + 9], function.ClearedByOne[express + 9]) = (0x7F, 0);
+            Change(function, express + 8, 0xFF);
+            Change(function, express + 9, 0x7F);
         }
 
         if (StandardChain.Find(function, 0x03) is > 0 and <= 0xF8 and var vpd)
@@ -124,8 +127,15 @@ internal static class ModelHardware
 
     private static void Freeze(ModelFunction function, int at, int count)
     {
-        function.Writable.AsSpan(at, count).Clear();
-        function.ClearedByOne.AsSpan(at, count).Clear();
+        for (var i = 0; i < count; i++)
+            Change(function, at + i, 0);
+    }
+
+    // A pointer may lead to a capability that the space ends in.
+    private static void Change(ModelFunction function, int at, byte writable, byte clearedByOne = 0)
+    {
+        if (at < function.ConfigSize)
+            (function.Writable[at], function.ClearedByOne[at]) = (writable, clearedByOne);
     }
 
     private static void Fix(ModelFunction function, int at, params byte[] values)

@@ -23,6 +23,16 @@ internal sealed class ReferenceMap
     /// <summary>The capabilities in the order of their chains.</summary>
     public List<ConfigBlock> Blocks { get; } = [];
 
+    /// <summary>What the chains lead to, hidden ones included: id and start.</summary>
+    public List<(int Id, int At)> Entries { get; } = [];
+
+    /// <summary>
+    /// Another capability lies over power management or VPD, or they over it: what such hardware does, whose registers are two things at
+    /// once and change by themselves, nobody can say.
+    /// </summary>
+    public bool IsAbsurd => Blocks.Exists(block => block is { Id: 0x01 or 0x03, IsExtended: false }
+        && Blocks.Exists(other => other != block && other.Overlaps(block)));
+
     public static ReferenceMap Of(ModelFunction hardware)
     {
         var map = new ReferenceMap(hardware);
@@ -72,6 +82,7 @@ internal sealed class ReferenceMap
         {
             var id = (int)Read8(position);
             var next = (int)Read8(position + 1) & 0xFC;
+            Entries.Add((id, position));
             var length = Kept(ReferenceLengths.Standard(Read8, id, position), 0x100 - position, id == 0x09);
             if (_hardware.ConfigSize > 0x100 && ((id == 0x10 && length > 0) || (id == 0x07 && length == 24)))
                 hasExtended = Read32(0x100) != 0;
@@ -84,7 +95,7 @@ internal sealed class ReferenceMap
 
             var masks = ReferenceMasks.Standard(id, Read8(position + 2) | (Read8(position + 3) << 8));
             var access = masks is not null ? Access.Masked : id == 0x09 ? Access.DirectRawWrite : Access.Direct;
-            Claim(new ConfigBlock(id, position, false), length, access, masks, 0x100);
+            Claim(new ConfigBlock(id, position, false) { Length = length }, length, access, masks, 0x100);
             if (id == 0x01)
             {
                 Virtual[position + 3] &= 0x07;
@@ -112,7 +123,11 @@ internal sealed class ReferenceMap
             var header = Read32(position);
             var id = (int)(header & 0xFFFF);
             var next = (int)((header >> 20) & 0xFFC);
-            var length = Kept(ReferenceLengths.Extended(Read32, id, position), _hardware.ConfigSize - position, id is 0x0B or 0x23);
+            Entries.Add((id, position));
+            var room = _hardware.ConfigSize - position;
+            var isRaw = id is 0x0B or 0x23;
+            // The kernel's open fails where the length itself would lie behind the end.
+            var length = isRaw && room < 8 ? 0 : Kept(ReferenceLengths.Extended(Read32, id, position), room, isRaw);
             var isHidden = length == 0;
             if (isHidden && previous != 0)
             {
@@ -124,7 +139,7 @@ internal sealed class ReferenceMap
             }
 
             var masks = isHidden ? null : ReferenceMasks.Extended(id);
-            var access = masks is not null ? Access.Masked : id is 0x0B or 0x23 ? Access.DirectRawWrite : Access.Direct;
+            var access = masks is not null ? Access.Masked : isRaw ? Access.DirectRawWrite : Access.Direct;
             Claim(new ConfigBlock(id, position, true), isHidden ? 4 : length, access, masks, _hardware.ConfigSize);
             if (isHidden)
             {
