@@ -12,8 +12,8 @@ namespace Vfio.Core;
 
 /// <summary>Everything that an open device has; gone when it is closed.</summary>
 /// <remarks>
-/// Order of the locks: interrupt set-up, then the access gate, then the virtual configuration space's, then the INTx line's. The first is
-/// never taken inside the second, and the function is never called inside the last.
+/// Order of the locks: the function's turn (<see cref="SetMember.Turn"/>), interrupt set-up, the access gate, the virtual configuration
+/// space's, the INTx line's. None is taken inside a later one, and the function is never called inside the last.
 /// </remarks>
 internal sealed class CoreSession
 {

@@ -22,8 +22,8 @@ public sealed class VfioPciCore : IVfioPciCore
     /// <summary>Creates the core over a function; nothing is touched until it is enabled.</summary>
     /// <param name="function">The function, <see cref="FunctionVirtualization.Raw"/>.</param>
     /// <param name="logger">Where it logs; null for nowhere.</param>
-    /// <exception cref="VfioException">EOPNOTSUPP: somebody below has virtualized the function already.</exception>
     /// <param name="options">How it behaves; null for the defaults.</param>
+    /// <exception cref="VfioException">EOPNOTSUPP: somebody below has virtualized the function already.</exception>
     public VfioPciCore(IPciFunction function, ILogger? logger = null, VfioPciCoreOptions? options = null)
     {
         if (function.Virtualization != FunctionVirtualization.Raw)
