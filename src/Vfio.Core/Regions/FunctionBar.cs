@@ -14,7 +14,7 @@ internal sealed class FunctionBar(IPciBar bar, int widest, ulong excludedStart, 
     public IPciBar Bar { get; } = bar;
 
     /// <summary>Whether accesses need memory decoding to be on.</summary>
-    public bool IsMemory { get; } = bar.Kind != BarKind.Io;
+    public bool IsMemory { get; init; } = bar.Kind != BarKind.Io;
 
     /// <summary>Whether a request touches nothing but the excluded window, and so not the device.</summary>
     public bool IsExcluded(ulong offset, int count) => offset >= excludedStart && offset + (ulong)count <= excludedEnd;

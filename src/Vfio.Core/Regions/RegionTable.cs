@@ -20,7 +20,7 @@ internal sealed class RegionTable
     private readonly Func<bool> _memoryEnabled;
     private readonly FunctionBar?[] _bars = new FunctionBar?[RegionIndex.Rom];
     private readonly RomRegion? _rom;
-    private readonly VgaRegion? _vga;
+    private readonly FunctionBar? _vga;
     private readonly MsixTable _msix;
     private readonly ulong _configSize;
 
@@ -41,7 +41,7 @@ internal sealed class RegionTable
         }
 
         _rom = function.Bar(RegionIndex.Rom) is { } rom ? new(function, rom) : null;
-        _vga = options.DisableVga ? null : VgaRegion.Of(function, gate);
+        _vga = options.DisableVga ? null : VgaRegion.Of(function);
     }
 
     /// <summary>The regions that a variant has added.</summary>
@@ -82,13 +82,17 @@ internal sealed class RegionTable
         switch (region)
         {
             case >= RegionIndex.Bar0 and <= RegionIndex.Bar5:
-                return ReadBar(_bars[region], offset, destination);
+                return _bars[region] is { } bar && offset < bar.Bar.Size
+                    ? ReadBar(bar, offset, destination[..Fit(offset, destination.Length, bar.Bar.Size)])
+                    : Errno.EINVAL;
             case RegionIndex.Rom:
                 return ReadRom(offset, destination);
             case RegionIndex.Config:
                 return _config.Read(offset, destination);
             case RegionIndex.Vga:
-                return _vga?.Read(offset, destination) ?? Errno.EINVAL;
+                return _vga is not null && VgaRegion.Fit(offset, destination.Length) is > 0 and var count
+                    ? ReadBar(_vga, offset, destination[..count])
+                    : Errno.EINVAL;
             default:
                 if (Device.At(region) is not { } device || !device.Flags.HasFlag(RegionFlags.Read) || offset >= device.Size)
                     return Errno.EINVAL;
@@ -103,11 +107,15 @@ internal sealed class RegionTable
         switch (region)
         {
             case >= RegionIndex.Bar0 and <= RegionIndex.Bar5:
-                return WriteBar(_bars[region], offset, source);
+                return _bars[region] is { } bar && offset < bar.Bar.Size
+                    ? WriteBar(bar, offset, source[..Fit(offset, source.Length, bar.Bar.Size)])
+                    : Errno.EINVAL;
             case RegionIndex.Config:
                 return _config.Write(offset, source);
             case RegionIndex.Vga:
-                return _vga?.Write(offset, source) ?? Errno.EINVAL;
+                return _vga is not null && VgaRegion.Fit(offset, source.Length) is > 0 and var count
+                    ? WriteBar(_vga, offset, source[..count])
+                    : Errno.EINVAL;
             default:
                 if (Device.At(region) is not { } device || !device.Flags.HasFlag(RegionFlags.Write) || offset >= device.Size)
                     return Errno.EINVAL;
@@ -115,44 +123,38 @@ internal sealed class RegionTable
         }
     }
 
-    private VfioResult<int> ReadBar(FunctionBar? bar, ulong offset, Span<byte> destination)
+    private VfioResult<int> ReadBar(FunctionBar bar, ulong offset, Span<byte> destination)
     {
-        if (bar is null || offset >= bar.Bar.Size)
-            return Errno.EINVAL;
-        var count = Fit(offset, destination.Length, bar.Bar.Size);
         _gate.EnterShared();
         try
         {
-            if (!Answers(bar, offset, count))
+            if (!Answers(bar, offset, destination.Length))
                 return Errno.EIO;
-            bar.Read(offset, destination[..count]);
+            bar.Read(offset, destination);
         }
         finally
         {
             _gate.ExitShared();
         }
 
-        return count;
+        return destination.Length;
     }
 
-    private VfioResult<int> WriteBar(FunctionBar? bar, ulong offset, ReadOnlySpan<byte> source)
+    private VfioResult<int> WriteBar(FunctionBar bar, ulong offset, ReadOnlySpan<byte> source)
     {
-        if (bar is null || offset >= bar.Bar.Size)
-            return Errno.EINVAL;
-        var count = Fit(offset, source.Length, bar.Bar.Size);
         _gate.EnterShared();
         try
         {
-            if (!Answers(bar, offset, count))
+            if (!Answers(bar, offset, source.Length))
                 return Errno.EIO;
-            bar.Write(offset, source[..count]);
+            bar.Write(offset, source);
         }
         finally
         {
             _gate.ExitShared();
         }
 
-        return count;
+        return source.Length;
     }
 
     /// <summary>Whether an access is answered; the gate is held. What is without the device, is whether or not it decodes.</summary>
