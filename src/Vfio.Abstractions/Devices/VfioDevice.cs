@@ -120,11 +120,34 @@ public abstract class VfioDevice
     {
     }
 
-    /// <summary>The migration capability; null: the device does not migrate. Fixed while the device exists.</summary>
+    /// <summary>How the device migrates; null: it does not. Fixed while the device exists.</summary>
     public virtual IMigration? Migration => null;
 
-    /// <summary>The DMA logging capability; null: the device does not log. Fixed while the device exists.</summary>
+    /// <summary>
+    /// The device's migration as its front end drives it; null: it does not migrate. The host makes it of <see cref="Migration"/>; a device
+    /// overrides this only where it stands for another that has the state machine already.
+    /// </summary>
+    public virtual IMigrationOps? MigrationOps => null;
+
+    /// <summary>
+    /// The device's own log of its DMA writes; null: it has none (see <see cref="IsDmaMediated"/>). Fixed while the device exists.
+    /// </summary>
     public virtual IDmaLogging? DmaLogging => null;
+
+    /// <summary>
+    /// Whether all DMA of the device goes through the space that it was opened with, so that the writes can be logged there
+    /// (<see cref="IDmaSpace.WriteLog"/>). Fixed while the device exists.
+    /// </summary>
+    public virtual bool IsDmaMediated => false;
+
+    /// <summary>
+    /// Raised when the device has been reset, whatever the cause, its opening and closing included. Handlers must not block.
+    /// </summary>
+    public event Action<ResetCause>? WasReset;
+
+    /// <summary>Says that the device has been reset. A device that derives from this class directly calls it at the end of each reset.</summary>
+    /// <param name="cause">Why.</param>
+    protected void RaiseWasReset(ResetCause cause) => WasReset?.Invoke(cause);
 
     /// <summary>The personalities that the device can be given before it is opened; null: only the native one.</summary>
     public virtual IProfiles? Profiles => null;

@@ -67,6 +67,16 @@ public class VfioPciDevice : VfioDevice, IPciResetHooks
     /// <inheritdoc/>
     public override void RequestRelease(int count) => Core.RequestRelease(count);
 
+    /// <inheritdoc/>
+    /// <remarks>The migration of what is underneath, where that is a vfio device already; a variant that migrates by itself hides it.</remarks>
+    public override IMigrationOps? MigrationOps => Migration is null ? Function.Virtualized?.MigrationOps : null;
+
+    /// <inheritdoc/>
+    public override IDmaLogging? DmaLogging => Function.Virtualized?.DmaLogging;
+
+    /// <inheritdoc/>
+    public override bool IsDmaMediated => Function.IsDmaMediated;
+
     /// <summary>The function is about to be reset, whoever asked for it.</summary>
     /// <param name="cause">Why.</param>
     protected virtual void ResetPrepare(ResetCause cause)
@@ -83,5 +93,16 @@ public class VfioPciDevice : VfioDevice, IPciResetHooks
 
     void IPciResetHooks.ResetPrepare(ResetCause cause) => ResetPrepare(cause);
 
-    void IPciResetHooks.ResetDone(ResetCause cause) => ResetDone(cause);
+    void IPciResetHooks.ResetDone(ResetCause cause)
+    {
+        try
+        {
+            ResetDone(cause);
+        }
+        finally
+        {
+            // Whoever drives a migration must hear of the reset, even if the variant fails at it.
+            RaiseWasReset(cause);
+        }
+    }
 }

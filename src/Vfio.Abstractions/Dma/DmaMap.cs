@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Vfio;
 
 /// <summary>One range of I/O virtual addresses that a client has mapped. Base class: memory of this process. Thread-safe.</summary>
@@ -38,6 +40,11 @@ public unsafe class DmaMap : DmaHold
 
     /// <summary>Whether the memory can be touched in place.</summary>
     public bool IsDirect => _address != null;
+
+    /// <summary>
+    /// The file that the range is of, and where in it: another process can map it. Null where there is none to give; it stays the map's.
+    /// </summary>
+    public virtual (SafeFileHandle File, ulong Offset)? Backing => null;
 
     /// <summary>Copies out of the range; the map is held by the caller.</summary>
     /// <param name="iova">First address; with the length inside the range.</param>

@@ -32,6 +32,24 @@ public interface IDmaSpace
     /// own work to end, because the other side may be waiting for the reset.
     /// </summary>
     void CancelTransfers();
+
+    /// <summary>
+    /// Notes a write that was made some other way than by the calls above, or through a segment that is kept for long: in the dirty log, if
+    /// one runs.
+    /// </summary>
+    /// <param name="iova">First address.</param>
+    /// <param name="length">Bytes.</param>
+    void MarkWritten(ulong iova, ulong length)
+    {
+    }
+
+    /// <summary>The log of what is written through this space; null if it keeps none.</summary>
+    IDmaLogging? WriteLog => null;
+
+    /// <summary>Follows what is mapped, from now on; what is mapped already is told before this returns.</summary>
+    /// <param name="observer">Who is told.</param>
+    /// <returns>Ends the following: <see cref="IDmaObserver.OnUnmapping"/> is not called for what is still mapped. Null: the space cannot tell.</returns>
+    IDisposable? Observe(IDmaObserver observer) => null;
 }
 
 /// <summary>What a device does with memory.</summary>

@@ -81,6 +81,15 @@ public interface IPciFunction
     /// <summary>Says which memory the function's DMA reaches; null for none, which every transfer then fails against.</summary>
     /// <param name="dma">The space. When this has returned, the former one is not used any more.</param>
     void ConnectDma(IDmaSpace? dma);
+
+    /// <summary>Whether all of its DMA goes through the space that it was connected to.</summary>
+    bool IsDmaMediated => false;
+
+    /// <summary>
+    /// The function as the vfio device that the kernel, or another process, has made of it already; null for a raw function. Whoever uses it
+    /// opens and closes it; the members above then reach the function through it, and only while it is open.
+    /// </summary>
+    VfioDevice? Virtualized => null;
 }
 
 /// <summary>Who virtualizes a function's configuration space: never both.</summary>

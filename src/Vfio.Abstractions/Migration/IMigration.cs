@@ -1,60 +1,62 @@
-using System.IO.Pipelines;
-
 namespace Vfio;
 
 /// <summary>
-/// How a variant migrates: it carries out arcs, one legal arc at a time; whoever calls it owns the state and walks the path. Calls do not
-/// overlap.
+/// How a variant migrates: it carries out arcs, and writes and reads its data stream. Whoever calls it (<see cref="IMigrationOps"/>, which
+/// the core makes of this) owns the state, walks the path, and keeps steps apart from each other and from resets.
 /// </summary>
 /// <remarks>
-/// Source: <c>struct vfio_migration_ops</c>. A reset in the middle of an arc is the variant's to survive: <see cref="DeferredReset"/>.
+/// Steps do not overlap. <see cref="SaveAsync"/> and <see cref="LoadAsync"/> run beside them: a save that was begun in PRE_COPY may still
+/// be writing when the step to STOP_COPY is made. Source: <c>struct vfio_migration_ops</c> and the variant drivers of Linux.
 /// </remarks>
 public interface IMigration
 {
-    /// <summary>What the device can do. Fixed while the device exists.</summary>
+    /// <summary>What the device can do. Fixed while the device exists; without STOP_COPY it does not migrate at all.</summary>
     MigrationCapabilities Capabilities { get; }
 
     /// <summary>Carries out one arc.</summary>
     /// <param name="arc">An arc that the capabilities allow.</param>
-    /// <param name="session">The data stream of the session that the arc begins, goes on with, or ends.</param>
+    /// <param name="session">The session that the arc begins, goes on with, or ends; null for an arc without one.</param>
     /// <param name="cancellationToken">Gives up; the device is then in the state that the arc started from.</param>
-    /// <returns>Any errno: the device is in the state that the arc started from.</returns>
-    ValueTask<VfioResult> StepAsync(MigrationArc arc, MigrationSession session, CancellationToken cancellationToken);
+    /// <returns>
+    /// Any errno: the device is in the state that the arc started from. ENOTRECOVERABLE: it is in none, and is ERROR until it is reset.
+    /// </returns>
+    /// <remarks>
+    /// The arc that ends a saving session is made when its saves have ended. RESUMING to STOP is made when <see cref="LoadAsync"/> has
+    /// returned success: a device that loads all at once loads here.
+    /// </remarks>
+    ValueTask<VfioResult> StepAsync(MigrationArc arc, MigrationSession? session, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Writes to <see cref="MigrationSession.Saving"/> what is to be saved now: begun after the arc to PRE_COPY, again whenever the reader
+    /// has all and <see cref="PrecopyInfo"/> says that there is more, and last after the arc to STOP_COPY. One at a time.
+    /// </summary>
+    /// <param name="session">The session.</param>
+    /// <param name="phase"><see cref="MigrationState.PreCopy"/>, or <see cref="MigrationState.StopCopy"/> for the last of it.</param>
+    /// <param name="cancellationToken">The session has ended: nobody reads any more.</param>
+    /// <returns>Success: the end of this phase's data, which reads as ENOMSG and 0 in turn. Any errno: reads answer it.</returns>
+    ValueTask<VfioResult> SaveAsync(MigrationSession session, MigrationState phase, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Reads <see cref="MigrationSession.Resuming"/> to its end, as the bytes arrive in pieces of any size; begun after the arc to RESUMING.
+    /// The write that brings a byte waits until this has looked at it, so that what is refused here is refused there.
+    /// </summary>
+    /// <param name="session">The session.</param>
+    /// <param name="cancellationToken">The session has ended.</param>
+    /// <returns>Success: all of it is there and valid. Any errno: writes, and the arc to STOP, answer it.</returns>
+    ValueTask<VfioResult> LoadAsync(MigrationSession session, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// What PRE_COPY has still to write, not counting what is written and unread. Cheap, and changes nothing. Asked in PRE_COPY only.
+    /// </summary>
+    PrecopyInfo PrecopyInfo => default;
 
     /// <summary>How many bytes STOP_COPY would yield now. Answers in every state, and changes nothing.</summary>
     ulong StopCopySize { get; }
-}
 
-/// <summary>One saving or resuming of a device: its data stream. One of the two ends is there, never both.</summary>
-public abstract class MigrationSession
-{
-    /// <summary>Where a saving variant writes; null while resuming.</summary>
-    public abstract PipeWriter? Saving { get; }
-
-    /// <summary>Where a resuming variant reads; null while saving.</summary>
-    public abstract PipeReader? Resuming { get; }
-
-    /// <summary>Set when the session ends before its time: a reset, a cancelled migration, a client that vanished.</summary>
-    public abstract CancellationToken Cancelled { get; }
-}
-
-/// <summary>How a device logs the memory that it writes. Source: <c>struct vfio_log_ops</c>. Thread-safe.</summary>
-public interface IDmaLogging
-{
-    /// <summary>Begins to log.</summary>
-    /// <param name="ranges">What to log; not empty, without overlaps.</param>
-    /// <param name="pageSize">The granularity wished for, a power of two; receives the one that is used.</param>
-    /// <returns>EINVAL: it is logging. EOPNOTSUPP: not these ranges.</returns>
-    VfioResult Start(ReadOnlySpan<RegionArea> ranges, ref ulong pageSize);
-
-    /// <summary>Ends logging; success if it was not logging.</summary>
-    VfioResult Stop();
-
-    /// <summary>Sets a bit for each page that was written since the last report, and forgets them.</summary>
-    /// <param name="iova">First address.</param>
-    /// <param name="length">Bytes.</param>
-    /// <param name="pageSize">Bytes that one bit stands for, a power of two.</param>
-    /// <param name="bitmap">One bit a page, from bit 0 of word 0; bits are only ever set.</param>
-    /// <returns>EINVAL: it is not logging. Any other errno: all of the range must be taken for written.</returns>
-    VfioResult Report(ulong iova, ulong length, ulong pageSize, Span<ulong> bitmap);
+    /// <summary>
+    /// The device has been reset and is RUNNING: what belongs to a session is dropped. Called with no step under way; must not block.
+    /// </summary>
+    void OnReset()
+    {
+    }
 }

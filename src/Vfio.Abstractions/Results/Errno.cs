@@ -133,4 +133,7 @@ public enum Errno
 
     /// <summary>Operation canceled (<c>ECANCELED</c>).</summary>
     ECANCELED = 125,
+
+    /// <summary>State not recoverable (<c>ENOTRECOVERABLE</c>).</summary>
+    ENOTRECOVERABLE = 131,
 }

@@ -36,13 +36,51 @@ internal sealed class GuardedMigration(GuardedDevice device, IMigration inner) :
     }
 
     // No time limit: how long a step takes is the stream's business, and the caller can cancel it.
-    public async ValueTask<VfioResult> StepAsync(MigrationArc arc, MigrationSession session, CancellationToken cancellationToken)
+    public ValueTask<VfioResult> StepAsync(MigrationArc arc, MigrationSession? session, CancellationToken cancellationToken)
+        => RunAsync(
+            $"{nameof(IMigration.StepAsync)} {arc.From} to {arc.To}", () => inner.StepAsync(arc, session, cancellationToken), cancellationToken);
+
+    public ValueTask<VfioResult> SaveAsync(MigrationSession session, MigrationState phase, CancellationToken cancellationToken)
+        => RunAsync(nameof(IMigration.SaveAsync), () => inner.SaveAsync(session, phase, cancellationToken), cancellationToken);
+
+    public ValueTask<VfioResult> LoadAsync(MigrationSession session, CancellationToken cancellationToken)
+        => RunAsync(nameof(IMigration.LoadAsync), () => inner.LoadAsync(session, cancellationToken), cancellationToken);
+
+    public PrecopyInfo PrecopyInfo
+    {
+        get
+        {
+            try
+            {
+                return inner.PrecopyInfo;
+            }
+            catch (Exception e)
+            {
+                device.Threw(nameof(IMigration.PrecopyInfo), e);
+                return default;
+            }
+        }
+    }
+
+    public void OnReset()
+    {
+        try
+        {
+            inner.OnReset();
+        }
+        catch (Exception e)
+        {
+            device.Threw(nameof(IMigration.OnReset), e);
+        }
+    }
+
+    private async ValueTask<VfioResult> RunAsync(string member, Func<ValueTask<VfioResult>> work, CancellationToken cancellationToken)
     {
         if (device.Fault is not null)
             return Errno.EIO;
         try
         {
-            return await inner.StepAsync(arc, session, cancellationToken).ConfigureAwait(false);
+            return await work().ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -50,7 +88,7 @@ internal sealed class GuardedMigration(GuardedDevice device, IMigration inner) :
         }
         catch (Exception e)
         {
-            return device.Threw($"{nameof(IMigration.StepAsync)} {arc.From} to {arc.To}", e);
+            return device.Threw(member, e);
         }
     }
 }
@@ -58,7 +96,7 @@ internal sealed class GuardedMigration(GuardedDevice device, IMigration inner) :
 /// <summary>A driver's DMA logging, behind its device's guard. A log that fails must be taken for all dirty, which EIO says.</summary>
 internal sealed class GuardedDmaLogging(GuardedDevice device, IDmaLogging inner) : IDmaLogging
 {
-    public VfioResult Start(ReadOnlySpan<RegionArea> ranges, ref ulong pageSize)
+    public VfioResult Start(ReadOnlySpan<IovaRange> ranges, ref ulong pageSize)
     {
         if (device.Fault is not null)
             return Errno.EIO;

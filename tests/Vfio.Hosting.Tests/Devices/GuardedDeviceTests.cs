@@ -190,7 +190,13 @@ public sealed class GuardedDeviceTests
 
         public ulong StopCopySize => throw new InvalidOperationException("who knows");
 
-        public ValueTask<VfioResult> StepAsync(MigrationArc arc, MigrationSession session, CancellationToken cancellationToken)
+        public ValueTask<VfioResult> StepAsync(MigrationArc arc, MigrationSession? session, CancellationToken cancellationToken)
+            => throw new InvalidOperationException("no");
+
+        public ValueTask<VfioResult> SaveAsync(MigrationSession session, MigrationState phase, CancellationToken cancellationToken)
+            => throw new InvalidOperationException("no");
+
+        public ValueTask<VfioResult> LoadAsync(MigrationSession session, CancellationToken cancellationToken)
             => throw new InvalidOperationException("no");
     }
 }

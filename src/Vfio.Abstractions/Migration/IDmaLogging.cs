@@ -1,0 +1,27 @@
+namespace Vfio;
+
+/// <summary>How a device logs the memory that it writes. Source: <c>struct vfio_log_ops</c>. Thread-safe.</summary>
+public interface IDmaLogging
+{
+    /// <summary>Begins to log.</summary>
+    /// <param name="ranges">What to log: not empty, none overlapping another, every address and length a multiple of the page size.</param>
+    /// <param name="pageSize">The granularity wished for, a power of two; receives the one that is used.</param>
+    /// <returns>EINVAL: it is logging. EOPNOTSUPP: not these ranges.</returns>
+    VfioResult Start(ReadOnlySpan<IovaRange> ranges, ref ulong pageSize);
+
+    /// <summary>Ends logging; success if it was not logging.</summary>
+    VfioResult Stop();
+
+    /// <summary>Sets a bit for each page that was written since the last report, and forgets them.</summary>
+    /// <param name="iova">First address.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="pageSize">Bytes that one bit stands for, a power of two; need not be the granularity of the log.</param>
+    /// <param name="bitmap">One bit a page, from bit 0 of word 0; bits are only ever set.</param>
+    /// <returns>EINVAL: it is not logging. Any other errno: all of the range must be taken for written.</returns>
+    VfioResult Report(ulong iova, ulong length, ulong pageSize, Span<ulong> bitmap);
+}
+
+/// <summary>A range of I/O virtual addresses.</summary>
+/// <param name="Iova">First address.</param>
+/// <param name="Length">Bytes; the end does not wrap.</param>
+public readonly record struct IovaRange(ulong Iova, ulong Length);
