@@ -186,7 +186,7 @@ public class MigrationDataTests
     public async Task A_read_that_hangs_ends_with_its_client_and_with_the_server(bool clientGoes)
     {
         await using var server = await MigratingServer.StartAsync(new() { ReplyDeadline = Timeout.InfiniteTimeSpan });
-        var reading = new TaskCompletionSource();
+        var reading = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         server.Migration.OnRead = cancellation =>
         {
             reading.TrySetResult();
@@ -213,7 +213,7 @@ public class MigrationDataTests
     public async Task A_state_that_is_never_reached_is_given_up_when_the_client_goes()
     {
         await using var server = await MigratingServer.StartAsync();
-        var setting = new TaskCompletionSource();
+        var setting = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         server.Migration.OnSet = async (_, cancellation) =>
         {
             setting.TrySetResult();
