@@ -86,6 +86,8 @@ internal sealed class TestDevice : VfioDevice, IDisposable
         if (OnClose is { } hook)
             await hook(cause);
         IsOpen = false;
+        FakeMigration?.Reset();
+        FakeLog?.Stop();
         DropTriggers((_, _) => true);
     }
 
