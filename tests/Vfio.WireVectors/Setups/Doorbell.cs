@@ -17,6 +17,7 @@ internal sealed class Doorbell(SetupFunction function, SafeFileHandle? released)
     private readonly byte[] _registers = new byte[Length];
     private readonly List<DmaSegment>?[] _slots = new List<DmaSegment>?[4];
     private IDmaSpace? _dma;
+    private Task _releasing = Task.CompletedTask;
     private bool _isBusy;
     private Errno _busyResult;
 
@@ -35,10 +36,13 @@ internal sealed class Doorbell(SetupFunction function, SafeFileHandle? released)
         }
     }
 
-    public void End()
+    /// <summary>The client is gone: nothing of it is held any more.</summary>
+    public async ValueTask EndAsync()
     {
-        for (var slot = 0; slot < _slots.Length; slot++)
-            Release(slot);
+        if (released is not null && !_releasing.IsCompleted)
+            EventFd.Signal(released);
+        await _releasing.ConfigureAwait(false);
+        ReleaseAll();
         _dma = null;
     }
 
@@ -133,11 +137,34 @@ internal sealed class Doorbell(SetupFunction function, SafeFileHandle? released)
                 Store(PathAt, 0);
                 return VfioResult.Success;
             case "be-busy":
-                (_isBusy, _busyResult) = (true, (Errno)argument);
-                return VfioResult.Success;
+                return BeBusy((Errno)argument);
             default:
                 return Errno.EOPNOTSUPP;
         }
+    }
+
+    // A device that holds memory lets go of it when it becomes idle, which is what an unmap waits for; it asks nobody else to wait.
+    private VfioResult BeBusy(Errno result)
+    {
+        if (released is null)
+            return Errno.EOPNOTSUPP;
+        if (_slots.All(slot => slot is null))
+            (_isBusy, _busyResult) = (true, result);
+        else
+            _releasing = ReleaseWhenIdleAsync(released);
+        return VfioResult.Success;
+    }
+
+    private async Task ReleaseWhenIdleAsync(SafeFileHandle idle)
+    {
+        await EventFdWait.ForAsync(idle, CancellationToken.None).ConfigureAwait(false);
+        ReleaseAll();
+    }
+
+    private void ReleaseAll()
+    {
+        for (var slot = 0; slot < _slots.Length; slot++)
+            Release(slot);
     }
 
     private VfioResult ReadRamp(ulong iova, int length)

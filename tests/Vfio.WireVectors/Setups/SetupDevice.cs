@@ -13,6 +13,7 @@ internal sealed class SetupDevice : VfioPciDevice, IDisposable
     private readonly Setup _setup;
     private readonly SetupFunction _function;
     private readonly Doorbell? _doorbell;
+    private readonly DmaLoggingService? _logging;
     private readonly List<SafeFileHandle> _events = [];
     private readonly List<RegionIoEventFd> _ioEventFds = [];
 
@@ -29,17 +30,32 @@ internal sealed class SetupDevice : VfioPciDevice, IDisposable
         MakeIoEventFds();
         if (setup.HasDoorbell)
             _doorbell = new(function, _events.FirstOrDefault());
+        _logging = setup.HasDma ? new(null, isDmaMediated: true) : null;
+        if (!setup.Migrates || _doorbell is null)
+            return;
+        Migration = new SetupMigration(_doorbell);
+        MigrationOps = new MigrationService(this);
     }
+
+    public override IMigration? Migration { get; }
+
+    // What a host puts in front of a device, this program puts into it.
+    public override IMigrationOps? MigrationOps { get; }
+
+    public override IDmaLogging? DmaLogging => _logging;
 
     public override async ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken)
     {
         _doorbell?.Begin(_setup.HasDma ? context.Dma : null);
+        _logging?.Open(context.Dma);
         return await base.OpenAsync(context, cancellationToken).ConfigureAwait(false);
     }
 
     public override async ValueTask CloseAsync(ResetCause cause)
     {
-        _doorbell?.End();
+        if (_doorbell is not null)
+            await _doorbell.EndAsync().ConfigureAwait(false);
+        _logging?.Close();
         await base.CloseAsync(cause).ConfigureAwait(false);
     }
 
@@ -62,8 +78,9 @@ internal sealed class SetupDevice : VfioPciDevice, IDisposable
 
     public override async ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
     {
-        if (_doorbell is not null && await _doorbell.QuiesceAsync(cancellationToken).ConfigureAwait(false) is { IsSuccess: false } busy)
-            return busy;
+        var idle = _doorbell is null ? VfioResult.Success : await _doorbell.QuiesceAsync(cancellationToken).ConfigureAwait(false);
+        if (!idle.IsSuccess)
+            return idle;
         return await base.ResetAsync(cause, cancellationToken).ConfigureAwait(false);
     }
 
