@@ -78,9 +78,10 @@ internal static class VectorFile
         {
             "eventfd" => new FileSpec(FileKind.EventFd, value.Number(uint.MaxValue)),
             "memory" => new FileSpec(FileKind.Memory, value.Number(1 << 30)),
+            "unsealed" => new FileSpec(FileKind.Unsealed, value.Number(1 << 30)),
             _ => null,
         } : null;
-        return spec ?? throw entry.Wrong("is neither {\"eventfd\": counter} nor {\"memory\": bytes}");
+        return spec ?? throw entry.Wrong("is none of {\"eventfd\": counter}, {\"memory\": bytes}, {\"unsealed\": bytes}");
     }
 
     // A name that nothing gives is found here, and not in the middle of a run.

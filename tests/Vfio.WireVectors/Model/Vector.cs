@@ -18,7 +18,12 @@ internal sealed record FileSpec(FileKind Kind, ulong Value);
 internal enum FileKind
 {
     EventFd,
+
+    /// <summary>Memory that cannot be shortened, as QEMU's cannot.</summary>
     Memory,
+
+    /// <summary>Memory that can.</summary>
+    Unsealed,
 }
 
 /// <summary>A part of a vector that is done, or looked at.</summary>

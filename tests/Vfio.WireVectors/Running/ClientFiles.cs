@@ -63,9 +63,11 @@ internal sealed class ClientFiles : IDisposable
 
     private static SafeFileHandle Make(string name, FileSpec spec)
     {
-        var file = spec.Kind == FileKind.EventFd ? Libc.eventfd((uint)spec.Value, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK)
-            : Libc.memfd_create(name, Libc.MFD_CLOEXEC);
-        if (file.IsInvalid || (spec.Kind == FileKind.Memory && Libc.ftruncate(file, (long)spec.Value) != 0))
+        var isMemory = spec.Kind != FileKind.EventFd;
+        var file = isMemory ? Libc.memfd_create(name, Libc.MFD_CLOEXEC | Libc.MFD_ALLOW_SEALING)
+            : Libc.eventfd((uint)spec.Value, Libc.EFD_CLOEXEC | Libc.EFD_NONBLOCK);
+        if (file.IsInvalid || (isMemory && Libc.ftruncate(file, (long)spec.Value) != 0)
+            || (spec.Kind == FileKind.Memory && Libc.fcntl(file, Libc.F_ADD_SEALS, Libc.F_SEAL_SHRINK) != 0))
             throw VfioException.FromLibc($"the descriptor {name}");
         return file;
     }

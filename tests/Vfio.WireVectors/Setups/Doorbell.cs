@@ -39,9 +39,16 @@ internal sealed class Doorbell(SetupFunction function, SafeFileHandle? released)
     /// <summary>The client is gone: nothing of it is held any more.</summary>
     public async ValueTask EndAsync()
     {
-        if (released is not null && !_releasing.IsCompleted)
-            EventFd.Signal(released);
-        await _releasing.ConfigureAwait(false);
+        if (released is not null)
+        {
+            if (!_releasing.IsCompleted)
+                EventFd.Signal(released);
+            await _releasing.ConfigureAwait(false);
+
+            // It may have ended by itself just then.
+            EventFd.Consume(released);
+        }
+
         ReleaseAll();
         _dma = null;
     }

@@ -20,6 +20,8 @@ internal sealed record Setup(string Name)
 
     public bool HasIntx { get; init; }
 
+    public int MsiVectors { get; init; }
+
     public int MsixVectors { get; init; }
 
     /// <summary>A register window in BAR0 through which a vector tells the device what to do.</summary>

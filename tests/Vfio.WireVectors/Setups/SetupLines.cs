@@ -7,7 +7,7 @@ namespace Vfio.WireVectors.Setups;
 internal sealed class SetupLines(Setup setup) : IInterruptLines
 {
     private readonly Lock _lock = new();
-    private readonly SafeFileHandle?[] _triggers = new SafeFileHandle?[setup.MsixVectors];
+    private readonly SafeFileHandle?[] _triggers = new SafeFileHandle?[Math.Max(setup.MsiVectors, setup.MsixVectors)];
     private IrqIndex? _enabled;
 
     public bool DynamicMsix => true;
@@ -17,6 +17,7 @@ internal sealed class SetupLines(Setup setup) : IInterruptLines
     public int Count(IrqIndex index) => index switch
     {
         IrqIndex.Intx => setup.HasIntx ? 1 : 0,
+        IrqIndex.Msi => setup.MsiVectors,
         IrqIndex.Msix => setup.MsixVectors,
         _ => 0,
     };

@@ -49,8 +49,8 @@ internal static class SetupTable
             ],
         },
         new("express-capability") { HasExpressCapability = true, HasDoorbell = true, Bars = [Doorbell], Capabilities = [ExpressAt(0x40, next: 0)] },
-        new("msi") { Capabilities = [new(0x40, [0x05, 0, 0x08, 0, .. new byte[20]]) { Writable = [0, 0, 0x71, 0] }] },
-        new("msix") { Bars = [new(0, 0x1000)], Capabilities = [MsixAt(0x40, 1, table: 0)], MsixVectors = 1 },
+        new("msi") { Capabilities = [new(0x40, [0x05, 0, 0x08, 0, .. new byte[20]]) { Writable = [0, 0, 0x71, 0] }], MsiVectors = 16 },
+        new("msix") { Bars = [new(0, 0x1000)], Capabilities = [new(0x40, [0x11, .. new byte[11]]) { Writable = [0, 0, 0, 0xC0] }], MsixVectors = 1 },
         new("extended-capabilities")
         {
             IsExpress = true, HasExpressCapability = true,
