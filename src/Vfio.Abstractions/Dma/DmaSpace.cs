@@ -4,7 +4,7 @@ namespace Vfio;
 /// A DMA space over a table of maps. Lookups take no lock and allocate nothing; a change costs about as much with 65,535 maps as with a
 /// few hundred. What front ends build on. Thread-safe.
 /// </summary>
-public class DmaSpace : IDmaSpace
+public partial class DmaSpace : IDmaSpace
 {
     private readonly Lock _changing = new();
     private readonly DmaTable _maps = new();
@@ -20,7 +20,14 @@ public class DmaSpace : IDmaSpace
     public VfioResult Map(DmaMap map)
     {
         lock (_changing)
-            return _maps.TryAdd(map) ? VfioResult.Success : Errno.EEXIST;
+        {
+            // Before a lookup can find it: its segments are noted in the space's logs.
+            map.Space = this;
+            if (_maps.TryAdd(map))
+                return VfioResult.Success;
+            map.Space = null;
+            return Errno.EEXIST;
+        }
     }
 
     /// <summary>Unmaps every range that lies inside an address range, as type1 v2 does; returns once nobody uses any of them.</summary>
@@ -112,6 +119,8 @@ public class DmaSpace : IDmaSpace
             }
             finally
             {
+                // One that failed may have written some of it.
+                NoteWritten(iova, (ulong)count);
                 map.Release();
             }
 
