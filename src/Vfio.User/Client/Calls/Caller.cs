@@ -85,6 +85,12 @@ internal sealed class Caller(Connection connection, TimeSpan timeout)
         return FinishAsync(call, error, source, registration, cancellationToken);
     }
 
+    /// <inheritdoc cref="CallTable.TryAbandon"/>
+    public bool TryAbandon(Call call) => _calls.TryAbandon(call);
+
+    /// <inheritdoc cref="CallTable.TryReplace"/>
+    public unsafe bool TryReplace(Call call, byte* data) => _calls.TryReplace(call, data);
+
     private static async ValueTask<VfioResult<int>> FinishAsync(
         Call call, Errno error, CancellationTokenSource source, CancellationTokenRegistration registration,
         CancellationToken cancellationToken)
