@@ -44,10 +44,10 @@ internal sealed class RelaySession
     public async ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken)
     {
         await Gate.CloseAsync(_cancelTransfers, cancellationToken).ConfigureAwait(false);
-        var isOpen = false;
+        bool isBelowOpen = false, isOpen = false;
         try
         {
-            var opened = await CarryOutAsync(ResetCause.Open, () => Device.OpenAsync(context, cancellationToken)).ConfigureAwait(false);
+            var opened = await CarryOutAsync(ResetCause.Open, OpenBelowAsync).ConfigureAwait(false);
             if (!opened.IsSuccess)
                 return opened;
             Added = new(Math.Max(Device.Info.RegionCount, RegionIndex.FixedCount));
@@ -59,7 +59,17 @@ internal sealed class RelaySession
         finally
         {
             Gate.IsOver = !isOpen;
+            // A hook has thrown.
+            if (isBelowOpen && !isOpen)
+                await Device.CloseAsync(ResetCause.Close).ConfigureAwait(false);
             Gate.Open();
+        }
+
+        async ValueTask<VfioResult> OpenBelowAsync()
+        {
+            var opened = await Device.OpenAsync(context, cancellationToken).ConfigureAwait(false);
+            isBelowOpen = opened.IsSuccess;
+            return opened;
         }
     }
 
