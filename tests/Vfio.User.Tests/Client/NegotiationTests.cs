@@ -18,7 +18,7 @@ public class NegotiationTests
             TestClient.VersionPayload(
                 0, 2,
                 "{\"capabilities\":{\"max_msg_fds\":253,\"max_data_xfer_size\":1048576,\"max_dma_maps\":65535,\"pgsizes\":4096,"
-                + "\"migration\":{\"pgsize\":4096,\"max_bitmap_size\":268435456},\"write_multiple\":true,\"twin_socket\":{\"supported\":true}}}"),
+                + "\"migration\":{\"pgsize\":4096,\"max_bitmap_size\":1048536},\"write_multiple\":true,\"twin_socket\":{\"supported\":true}}}"),
             version.Payload);
         here.Send(RawMessage.Build(version.Id, 1, TestClient.VersionPayload(0, 0, null), 1));
         await (await connecting).DisposeAsync();
