@@ -1,4 +1,5 @@
 using System.Numerics;
+using Vfio.User.Wire;
 
 namespace Vfio.User.Sessions;
 
@@ -55,6 +56,9 @@ internal sealed class ClientDmaLogging(IDmaLogging log)
     {
         if (!IsStarted || _ranges.Length != 0 || length == 0 || iova > ulong.MaxValue - (length - 1) || iova + (length - 1) < Everything)
             return log.Report(iova, length, pageSize, bitmap);
+
+        if (pageSize < Limits.PageSize || !BitOperations.IsPow2(pageSize))
+            return Errno.EINVAL;
 
         // What lies above everything counts as written: nobody has looked.
         var below = iova < Everything ? Everything - iova : 0;

@@ -115,6 +115,8 @@ public class DmaLoggingTests
         Assert.Equal(
             Fields.Of(48u, Report, Above, 65 * Page, Page, ulong.MaxValue, 1ul),
             client.Succeed(16, Fields.Of(48u, Report, Above, 65 * Page, Page)));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(64u, Report, Above, 65 * Page, 5000ul));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(64u, Report, Above, 65 * Page, 2048ul));
         Assert.Equal([(Above - (3 * Page), 3 * Page, Page)], server.Log.Reports);
     }
 
