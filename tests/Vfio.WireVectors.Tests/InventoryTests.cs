@@ -23,6 +23,9 @@ public class InventoryTests
         var list = File.ReadAllText(Path.Combine(Root(), "docs", "differences.md"));
         var differing = Vectors.All.Where(vector => vector.Differs is not null).ToList();
         Assert.NotEmpty(differing);
+        var tests = Vectors.All.Select(vector => vector.Test).Distinct().Count();
+        Assert.Contains($"{Vectors.All.Count} vectors, of {tests} of its", list, StringComparison.Ordinal);
+        Assert.Contains($"answers {Vectors.All.Count - differing.Count} of them alike", list, StringComparison.Ordinal);
         Assert.DoesNotContain(differing, vector => !list.Contains($"`{vector.Name}`", StringComparison.Ordinal));
         Assert.DoesNotContain(differing, vector => !list.Contains($"| {vector.Differs} |", StringComparison.Ordinal));
     }
@@ -42,7 +45,7 @@ public class InventoryTests
     {
         using var json = JsonDocument.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "tests-of-libvfio-user.json")));
         return json.RootElement.EnumerateObject()
-            .SelectMany(module => module.Value.EnumerateObject().Select(test => (Name: $"{module.Name}::{test.Name}", Reason: test.Value.GetString())))
-            .ToDictionary(test => test.Name, test => test.Reason);
+            .SelectMany(module => module.Value.EnumerateObject(), (module, test) => (Module: module.Name, Test: test))
+            .ToDictionary(one => $"{one.Module}::{one.Test.Name}", one => one.Test.Value.GetString());
     }
 }

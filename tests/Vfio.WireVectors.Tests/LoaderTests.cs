@@ -41,11 +41,17 @@ public class LoaderTests
     [InlineData("""{"vectors": [{"test": "t", "setup": "s", "steps": []}]}""", "here.json.vectors[0]: has no \"name\"")]
     [InlineData("""{"vectors": [{"name": "a", "test": "t", "setup": "s", "steps": []}]}""", "here.json: \"a\": has no steps")]
     [InlineData(
-        """{"vectors": [{"name": "a", "test": "t", "setup": "s", "files": {"e": {"evntfd": 1}}, "steps": []}]}""", "here.json: \"a\".files.e: is none of")]
+        """{"vectors": [{"name": "a", "test": "t", "setup": "s", "files": {"e": {"evntfd": 1}}, "steps": []}]}""",
+        "here.json: \"a\".files.e: is none of")]
     [InlineData(
-        $$"""{"vectors": [{"name": "a", "test": "t", "setup": "s", "differs": "d", "steps": [{{Reset}}]}]}""", "here.json: \"a\": \"differs\" says why")]
+        $$"""{"vectors": [{"name": "a", "test": "t", "setup": "s", "differs": "d", "steps": [{{Reset}}]}]}""",
+        "here.json: \"a\": \"differs\" says why")]
     [InlineData(
-        $$"""{"vectors": [{"name": "a", "test": "t", "setup": "s", "steps": [{{Reset}}]}, {"name": "a", "test": "t", "setup": "s", "steps": [{{Reset}}]}]}""",
+        $$"""
+        {"vectors": [
+            {"name": "a", "test": "t", "setup": "s", "steps": [{{Reset}}]},
+            {"name": "a", "test": "t", "setup": "s", "steps": [{{Reset}}]}]}
+        """,
         "here.json: \"a\" is there twice")]
     public void A_file_that_is_not_in_order_is_named_with_what_is_wrong(string file, string expected)
         => Assert.StartsWith(expected, Refused(file), StringComparison.Ordinal);

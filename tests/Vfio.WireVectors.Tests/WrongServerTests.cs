@@ -7,7 +7,10 @@ namespace Vfio.WireVectors.Tests;
 /// <summary>No vector passes whatever a server does: each kind of comparison fails where it should.</summary>
 public class WrongServerTests
 {
-    private const string InfoStep = """{"send": "DEVICE_GET_INFO", "body": [{"device_info": {}}], "reply": {"body": [{"device_info": {"argsz": 16, "flags": 3}}], "fds": 0}}""";
+    private const string InfoStep = """
+        {"send": "DEVICE_GET_INFO", "body": [{"device_info": {}}],
+         "reply": {"body": [{"device_info": {"argsz": 16, "flags": 3}}], "fds": 0}}
+        """;
 
     public static TheoryData<string> Files => [.. VectorsCommand.OwnFiles().Select(Path.GetFileName).Select(name => name!)];
 
@@ -32,7 +35,8 @@ public class WrongServerTests
 
     [Fact]
     public void A_payload_of_another_length_is_told()
-        => Assert.Equal(["DEVICE_GET_INFO: the reply's payload: expected 16 bytes, got 20"], Run(InfoStep, _ => new(Words(16, 3, 9, 5, 0))));
+        => Assert.Equal(
+            ["DEVICE_GET_INFO: the reply's payload: expected 16 bytes, got 20"], Run(InfoStep, _ => new(Words(16, 3, 9, 5, 0))));
 
     [Fact]
     public void An_error_in_place_of_success_is_told()
@@ -59,7 +63,10 @@ public class WrongServerTests
     [Fact]
     public void Commands_of_the_server_must_be_those_that_are_expected_in_order()
     {
-        const string Read = """{"send": "DEVICE_RESET", "reply": {}, "dma": {"memory": "m", "at": 4096, "commands": [["DMA_READ", 4096, 16], ["DMA_READ", 8192, 1]]}}""";
+        const string Read = """
+            {"send": "DEVICE_RESET", "reply": {},
+             "dma": {"memory": "m", "at": 4096, "commands": [["DMA_READ", 4096, 16], ["DMA_READ", 8192, 1]]}}
+            """;
         Answer Right() => new([]) { Commands = [(11, Long(4096, 16)), (11, Long(8192, 1))] };
         Assert.Empty(Run(Read, _ => Right()));
         Assert.Equal(
@@ -99,7 +106,9 @@ public class WrongServerTests
     [Fact]
     public void A_connection_that_should_be_closed_must_be()
     {
-        const string Closed = """{"send": "DEVICE_RESET", "reply": {"errno": "EINVAL"}}, {"send": "DEVICE_RESET", "reply": {"closed": true}}""";
+        const string Closed = """
+            {"send": "DEVICE_RESET", "reply": {"errno": "EINVAL"}}, {"send": "DEVICE_RESET", "reply": {"closed": true}}
+            """;
         var asked = 0;
         Assert.Empty(Run(Closed, _ => asked++ % 2 == 0 ? new([], (int)Errno.EINVAL) : Answer.Close));
         Assert.Equal(["DEVICE_RESET: expected the end of the connection, got EINVAL"], Run(Closed, _ => new([], (int)Errno.EINVAL)));
@@ -115,7 +124,10 @@ public class WrongServerTests
     private static IReadOnlyList<string> Run(string steps, Func<Wire.WireMessage, Answer?> answer)
         => ScriptedServer.Run(
             Assert.Single(VectorFile.Read(
-                $$$"""{"vectors": [{"name": "n", "test": "t", "setup": "s", "files": {"m": {"memory": 8192}, "e": {"eventfd": 4}}, "steps": [{{{steps}}}]}]}""",
+                $$$"""
+                {"vectors": [{"name": "n", "test": "t", "setup": "s", "files": {"m": {"memory": 8192}, "e": {"eventfd": 4}},
+                 "steps": [{{{steps}}}]}]}
+                """,
                 "here.json")),
             answer);
 

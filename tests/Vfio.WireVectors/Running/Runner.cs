@@ -7,7 +7,8 @@ namespace Vfio.WireVectors.Running;
 /// <summary>Runs vectors against the servers of their set-ups.</summary>
 internal sealed class Runner(IServers servers, string? peer, Action<VectorResult> done)
 {
-    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(10), Patience = TimeSpan.FromSeconds(5), Pause = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(10), Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
 
     public async Task RunAsync(IEnumerable<Vector> vectors, CancellationToken cancellationToken)
     {

@@ -156,7 +156,8 @@ internal sealed class VectorRun : IDisposable
         var body = request.Body.Build();
         var id = _nextId++;
         var flags = request.Header.Flags ?? (request.NoReply ? WireMessage.NoReplyFlag : 0);
-        var header = WireMessage.Header(id, request.Command, request.Header.Size ?? (uint)(WireMessage.HeaderLength + body.Length), flags, 0);
+        var size = request.Header.Size ?? (uint)(WireMessage.HeaderLength + body.Length);
+        var header = WireMessage.Header(id, request.Command, size, flags, 0);
         if (!_socket.Send([.. header, .. body], [.. request.Descriptors.Select(name => _files[name])]))
             Differ(request.What, "the server has closed the connection");
         return id;
@@ -200,7 +201,8 @@ internal sealed class VectorRun : IDisposable
         while (true)
         {
             SafeFileHandle[] sockets = _twin is null ? [_socket.Handle] : [_socket.Handle, _twin.Handle];
-            var ready = Polling.Wait(sockets, _patience) ?? throw new TimeoutException($"{request.What}: no reply in {_patience.TotalSeconds} s");
+            var ready = Polling.Wait(sockets, _patience)
+                ?? throw new TimeoutException($"{request.What}: no reply in {_patience.TotalSeconds} s");
             var from = ready == _socket.Handle ? _socket : _twin!;
             var message = from.Receive(_patience);
             if (message is null)
