@@ -1,6 +1,6 @@
 using Vfio.Native;
 using Vfio.WireVectors.Loading;
-using Vfio.WireVectors.Model;
+using Vfio.WireVectors.Wire;
 
 namespace Vfio.WireVectors.Tests;
 
@@ -121,7 +121,20 @@ public class WrongServerTests
         Assert.Equal(["silence: the server sends something"], Run(Later, _ => new([])));
     }
 
-    private static IReadOnlyList<string> Run(string steps, Func<Wire.WireMessage, Answer?> answer)
+    [Fact]
+    public void A_request_that_wants_no_reply_must_get_none()
+    {
+        const string Posted = """{"send": "DEVICE_RESET", "no-reply": true}, {"send": "DEVICE_GET_INFO", "reply": {}}""";
+        Assert.Equal(
+            ["DEVICE_GET_INFO: a reply that answers nothing: success with 0 bytes, id 2"],
+            Run(Posted, message =>
+            {
+                Assert.Equal(message.Command == 13 ? WireMessage.NoReplyFlag : 0u, message.Flags);
+                return new([]);
+            }));
+    }
+
+    private static IReadOnlyList<string> Run(string steps, Func<WireMessage, Answer?> answer)
         => ScriptedServer.Run(
             Assert.Single(VectorFile.Read(
                 $$$"""
