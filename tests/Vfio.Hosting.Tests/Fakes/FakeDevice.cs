@@ -25,9 +25,17 @@ internal sealed class FakeDevice : VfioDevice
 
     public override IMigration? Migration => Inner;
 
+    public override IDmaLogging? DmaLogging => Log;
+
+    public override bool IsDmaMediated => IsMediated;
+
     public override IProfiles? Profiles => Personalities;
 
     public IMigration? Inner { get; set; }
+
+    public IDmaLogging? Log { get; set; }
+
+    public bool IsMediated { get; set; }
 
     public IProfiles? Personalities { get; set; }
 
