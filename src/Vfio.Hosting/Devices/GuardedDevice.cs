@@ -47,6 +47,7 @@ internal sealed partial class GuardedDevice : VfioDevice
         var logging = Capability(static d => d.DmaLogging, nameof(DmaLogging));
         _dmaLogging = new(logging is null ? null : new GuardedDmaLogging(this, logging), IsDmaMediated);
         _profiles = Capability(static d => d.Profiles, nameof(Profiles)) is { } profiles ? new(this, profiles) : null;
+        _service = ServeMigration();
     }
 
     /// <summary>Why the device is broken; null if it is not.</summary>
