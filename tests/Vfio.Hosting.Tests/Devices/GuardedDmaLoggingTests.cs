@@ -62,6 +62,23 @@ public sealed class GuardedDmaLoggingTests
     }
 
     [Fact]
+    public async Task A_log_that_the_device_shows_once_it_is_open_is_used()
+    {
+        var device = Guard();
+        var log = new OwnLog();
+        Assert.Null(device.DmaLogging);
+        _inner.OnOpen = () =>
+        {
+            _inner.Log = log;
+            return VfioResult.Success;
+        };
+        Assert.True((await device.OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).IsSuccess);
+        Assert.Equal(Errno.None, Start(device));
+        await device.CloseAsync(ResetCause.Close);
+        Assert.Equal((1, 1), (log.Starts, log.Stops));
+    }
+
+    [Fact]
     public async Task A_log_that_throws_breaks_its_device()
     {
         _inner.Log = new OwnLog { Throws = true };
