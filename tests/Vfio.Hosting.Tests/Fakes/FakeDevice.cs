@@ -25,6 +25,8 @@ internal sealed class FakeDevice : VfioDevice
 
     public override IMigration? Migration => Inner;
 
+    public override IMigrationOps? MigrationOps => Ops;
+
     public override IDmaLogging? DmaLogging => Log;
 
     public override bool IsDmaMediated => IsMediated;
@@ -32,6 +34,8 @@ internal sealed class FakeDevice : VfioDevice
     public override IProfiles? Profiles => Personalities;
 
     public IMigration? Inner { get; set; }
+
+    public IMigrationOps? Ops { get; set; }
 
     public IDmaLogging? Log { get; set; }
 
@@ -42,6 +46,8 @@ internal sealed class FakeDevice : VfioDevice
     public int Reads { get; private set; }
 
     public override DeviceInfo Info => OnInfo();
+
+    public void Reset(ResetCause cause) => RaiseWasReset(cause);
 
     public override ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken) => new(OnOpen());
 
