@@ -18,16 +18,16 @@ namespace Vfio.Core;
 /// </remarks>
 public sealed class DmaLoggingService : IDmaLogging
 {
-    private readonly IDmaLogging? _own;
     private readonly bool _isMediated;
     private readonly Lock _lock = new();
+    private volatile IDmaLogging? _own;
     private volatile bool _isOpen;
     private volatile IDmaLogging? _log;
     private bool _isRunning;
     private bool _isPoisoned;
 
     /// <summary>Creates the service of a device, which is closed.</summary>
-    /// <param name="own">The device's own log; null if it has none.</param>
+    /// <param name="own">The device's own log; null if it has none, or is not known to have one before it is open.</param>
     /// <param name="isDmaMediated">Whether all of its DMA goes through the space that it is opened with.</param>
     public DmaLoggingService(IDmaLogging? own, bool isDmaMediated)
     {
@@ -44,10 +44,12 @@ public sealed class DmaLoggingService : IDmaLogging
 
     /// <summary>The device has been opened.</summary>
     /// <param name="dma">The memory that its DMA reaches.</param>
-    public void Open(IDmaSpace dma)
+    /// <param name="own">Its own log, where that is known only now, as of a device in another process; null leaves what was known.</param>
+    public void Open(IDmaSpace dma, IDmaLogging? own = null)
     {
         lock (_lock)
         {
+            _own = own ?? _own;
             _log = _own ?? (_isMediated ? dma.CreateWriteLog() : null);
             _isOpen = true;
         }

@@ -18,7 +18,8 @@ internal sealed partial class GuardedDevice
         if (result.IsSuccess)
         {
             _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            _dmaLogging.Open(context.Dma);
+            // A device in another process shows its log once it is open.
+            _dmaLogging.Open(context.Dma, OwnLog());
         }
 
         return result;

@@ -43,9 +43,8 @@ internal sealed partial class GuardedDevice : VfioDevice
         _time = time;
         _logger = logger;
         _migration = Capability(static d => d.Migration, nameof(Migration)) is { } migration ? new(this, migration) : null;
-        _dmaLogging = new(
-            Capability(static d => d.DmaLogging, nameof(DmaLogging)) is { } logging ? new GuardedDmaLogging(this, logging) : null,
-            IsDmaMediated = Capability(static d => (object)d.IsDmaMediated, nameof(IsDmaMediated)) is true);
+        IsDmaMediated = Capability(static d => (object)d.IsDmaMediated, nameof(IsDmaMediated)) is true;
+        _dmaLogging = new(OwnLog(), IsDmaMediated);
         _profiles = Capability(static d => d.Profiles, nameof(Profiles)) is { } profiles ? new(this, profiles) : null;
         _service = ServeMigration();
     }
@@ -187,6 +186,8 @@ internal sealed partial class GuardedDevice : VfioDevice
         var end = text.AsSpan().IndexOfAny('\r', '\n');
         return end < 0 ? text : text[..end];
     }
+
+    private GuardedDmaLogging? OwnLog() => Capability(static d => d.DmaLogging, nameof(DmaLogging)) is { } log ? new(this, log) : null;
 
     private T? Capability<T>(Func<VfioDevice, T?> get, string member)
         where T : class
