@@ -122,6 +122,9 @@ public sealed class VfioUserClient : IAsyncDisposable
     /// <summary>Ends the connection; every call that waits fails with ENOTCONN.</summary>
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
+    /// <summary>Ends the connection, and waits for nobody.</summary>
+    internal void End() => _connection.End(null);
+
     /// <summary>Ends the connection because of something in a reply that cannot be.</summary>
     /// <returns>EPROTO.</returns>
     internal Errno Refuse(string fault)

@@ -91,6 +91,31 @@ public class DeviceMigrationTests
     }
 
     [Fact]
+    public async Task A_device_is_closed_while_its_data_is_on_the_way_and_while_it_is_waited_for()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        server.Migration.Last = Pattern(1_000_000, 3);
+        var device = await DeviceTests.OpenAsync(server.Inner, new DmaSpace());
+        var stream = (await device.MigrationOps!.SetStateAsync(MigrationState.StopCopy, Cancelled)).Value!;
+        Assert.Equal(70_000, (await stream.ReadAsync(new byte[70_000], Cancelled)).Value);
+        await device.CloseAsync(ResetCause.Close).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Cancelled);
+
+        using var asked = new SemaphoreSlim(0);
+        server.Migration.State = MigrationState.Running;
+        server.Migration.OnRead = token =>
+        {
+            asked.Release();
+            return Task.Delay(Timeout.Infinite, token);
+        };
+        device = await DeviceTests.OpenAsync(server.Inner, new DmaSpace());
+        stream = (await device.MigrationOps!.SetStateAsync(MigrationState.StopCopy, Cancelled)).Value!;
+        var waiting = stream.ReadAsync(new byte[70_000], Cancelled).AsTask();
+        await asked.WaitAsync(Cancelled);
+        await device.CloseAsync(ResetCause.Close).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Cancelled);
+        Assert.False((await waiting).IsSuccess);
+    }
+
+    [Fact]
     public async Task What_is_written_reaches_the_device_in_order_and_its_refusal_comes_back()
     {
         await using var server = await MigratingServer.StartAsync();

@@ -49,6 +49,7 @@ internal static unsafe class ServerSocket
         if (SocketOption.Get(socket, Libc.SO_DOMAIN, name) != Libc.AF_UNIX
             || SocketOption.Get(socket, Libc.SO_TYPE, name) != Libc.SOCK_STREAM || SocketOption.Get(socket, Libc.SO_ACCEPTCONN, name) != 0)
         {
+            socket.Dispose();
             throw new VfioException(Errno.EINVAL, $"{name} is no connected unix stream socket");
         }
 

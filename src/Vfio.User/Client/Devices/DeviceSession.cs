@@ -94,7 +94,10 @@ internal sealed class DeviceSession : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        // The memory first: what would be told from here on is about a server that is gone.
+        // The connection first: what waits for it ends. It is whole until nobody is inside, and a stream has reads on the way.
+        Client.End();
+        if (Stream is { } stream)
+            await stream.DisposeAsync().ConfigureAwait(false);
         await Client.DisposeAsync().ConfigureAwait(false);
         lock (_lock)
         {
@@ -102,9 +105,6 @@ internal sealed class DeviceSession : IAsyncDisposable
                 one.Dispose();
             _owned.Clear();
         }
-
-        if (Stream is { } stream)
-            await stream.DisposeAsync().ConfigureAwait(false);
     }
 
     private async ValueTask<VfioResult> LoadAsync(IDmaSpace dma, bool reset, CancellationToken cancellationToken)

@@ -11,8 +11,11 @@ namespace Vfio.User.Client.Migration;
 /// more, the stream asks ahead as well, into buffers of its own. A read that is given up takes over the pieces that are on the way: bytes
 /// are never lost. What an answer asked for ahead says of the end is not believed: it is asked again.
 /// </remarks>
+#pragma warning disable CA1001 // Of a semaphore only its wait handle is to be disposed of, and nobody asks for that.
 internal sealed class WireDataStream(VfioUserClient client, MigrationState state) : MigrationDataStream
+#pragma warning restore CA1001
 {
+    private readonly SemaphoreSlim _using = new(1, 1);
     private readonly List<Piece> _pieces = [];
     private readonly Stack<NativeBuffer> _spare = new();
     private readonly bool _isSaving = state != MigrationState.Resuming;
@@ -43,6 +46,19 @@ internal sealed class WireDataStream(VfioUserClient client, MigrationState state
             return Errno.ENODEV;
         if (_failure != Errno.None)
             return _failure;
+        await _using.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return _hasEnded ? Errno.ENODEV : await FillAsync(destination, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _using.Release();
+        }
+    }
+
+    private async ValueTask<VfioResult<int>> FillAsync(Memory<byte> destination, CancellationToken cancellationToken)
+    {
         using var pin = destination.Pin();
         var reader = new PieceReader(client, _pieces, _spare, Address(pin), destination.Length)
         {
@@ -109,9 +125,24 @@ internal sealed class WireDataStream(VfioUserClient client, MigrationState state
         return !now.IsSuccess ? now.Error : now.Value is MigrationState.PreCopy or MigrationState.PreCopyP2P ? Errno.ENOTTY : Errno.EINVAL;
     }
 
+    /// <inheritdoc/>
+    /// <remarks>Waits for a read that is under way: closing the device ends that first.</remarks>
     public override async ValueTask DisposeAsync()
     {
         _hasEnded = true;
+        await _using.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            await DropAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            _using.Release();
+        }
+    }
+
+    private async ValueTask DropAsync()
+    {
         foreach (var piece in _pieces)
         {
             if (piece.Call is { } call)

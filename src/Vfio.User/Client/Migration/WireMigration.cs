@@ -71,7 +71,8 @@ internal sealed class WireMigration(Func<DeviceSession?> session, MigrationCapab
             Follow(open, state);
             if (!BeginsStream(before.Value, state))
                 return new VfioResult<MigrationDataStream?>((MigrationDataStream?)null);
-            open.Stream?.End();
+            if (open.Stream is { } former)
+                await former.DisposeAsync().ConfigureAwait(false);
             open.Stream = new WireDataStream(open.Client, state);
             return new VfioResult<MigrationDataStream?>(open.Stream);
         }
