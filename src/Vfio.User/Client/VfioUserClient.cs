@@ -1,5 +1,9 @@
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Win32.SafeHandles;
+using Vfio.User.Client.Calls;
+using Vfio.User.Client.Connecting;
+using Vfio.User.Wire;
 
 namespace Vfio.User;
 
@@ -7,13 +11,24 @@ namespace Vfio.User;
 /// A connection to a vfio-user server: sends commands and takes replies, many at once, and serves the server's DMA. Thread-safe.
 /// </summary>
 /// <remarks>
-/// One thread for each socket receives; it never runs user code. The server's errno is the result of a call. A connection that is broken, or
-/// whose server breaks the protocol, fails every call: ECONNRESET for those that wait, ENOTCONN for those that come.
+/// One thread for each socket receives, and one carries out what the server asks on the socket of the replies; none runs code of the caller
+/// but that of the memory. The server's errno is the result of a call. A connection that is broken, or whose server breaks the protocol,
+/// fails every call: ECONNRESET for those that wait, ENOTCONN for those that come.
 /// </remarks>
 public sealed class VfioUserClient : IAsyncDisposable
 {
-    private VfioUserClient()
+    /// <summary>What libvfio-user takes in one piece, whatever it announces.</summary>
+    private const int CautiousWrite = 32 << 10;
+
+    private readonly Connection _connection;
+
+    private VfioUserClient(Connection connection, Caller caller, VfioUserServerInfo server, VfioUserClientOptions options)
     {
+        _connection = connection;
+        Caller = caller;
+        Server = server;
+        MaxWrite = Math.Min(
+            server.MaxDataTransfer, options.MaxWriteSize ?? (server.AnnouncesMaps ? server.MaxDataTransfer : CautiousWrite));
     }
 
     /// <summary>Connects and negotiates a version.</summary>
@@ -26,30 +41,92 @@ public sealed class VfioUserClient : IAsyncDisposable
     /// ENOENT, ECONNREFUSED and the like: nobody listens. ETIMEDOUT: no answer. ECONNRESET: it hung up. EPROTO: what it answers is not the
     /// protocol. EOPNOTSUPP: it speaks another version. Any errno of the server.
     /// </exception>
-    public static Task<VfioUserClient> ConnectAsync(
+    /// <exception cref="OperationCanceledException">It was given up.</exception>
+    public static async Task<VfioUserClient> ConnectAsync(
         VfioUserEndpoint endpoint, IDmaSpace? dma = null, VfioUserClientOptions? options = null, ILogger? logger = null,
         CancellationToken cancellationToken = default)
-        => throw new NotSupportedException();
+    {
+        ArgumentNullException.ThrowIfNull(endpoint);
+        options ??= new VfioUserClientOptions();
+        options.Validate();
+        logger ??= NullLogger.Instance;
+        var name = options.Name ?? endpoint.ToString();
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limited.CancelAfter(options.ConnectTimeout);
+        try
+        {
+            var socket = await ServerSocket.ConnectAsync(endpoint, limited.Token).ConfigureAwait(false);
+            var connection = new Connection(socket, dma, name, logger);
+            try
+            {
+                var caller = new Caller(connection, options.CallTimeout);
+                var server = await ClientNegotiation.RunAsync(connection, caller, options.TwinSocket, limited.Token).ConfigureAwait(false);
+                logger.ClientConnected(name, server.Minor, server.TwinSocket, server.Capabilities);
+                return new VfioUserClient(connection, caller, server, options);
+            }
+            catch
+            {
+                await connection.DisposeAsync().ConfigureAwait(false);
+                throw;
+            }
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new VfioException(Errno.ETIMEDOUT, $"{name}: the server has not negotiated a version within {options.ConnectTimeout}");
+        }
+    }
 
     /// <summary>What the server said of itself.</summary>
-    public VfioUserServerInfo Server => throw new NotSupportedException();
+    public VfioUserServerInfo Server { get; }
 
     /// <summary>
     /// Completes when the connection has ended: successfully after <see cref="DisposeAsync"/>, with a <see cref="VfioException"/> that says
     /// why otherwise.
     /// </summary>
-    public Task Completion => throw new NotSupportedException();
+    public Task Completion => _connection.Completion;
+
+    internal Caller Caller { get; }
+
+    /// <summary>The most data of one message to the server.</summary>
+    internal int MaxWrite { get; }
+
+    internal string Name => _connection.Name;
 
     /// <summary>Makes a call of any command and waits for its reply on this thread.</summary>
     /// <param name="command">The command's number.</param>
     /// <param name="request">The payload.</param>
-    /// <param name="reply">Receives the reply's payload; a longer one breaks the protocol.</param>
+    /// <param name="reply">Receives the reply's payload; a longer one breaks the protocol, and ends the connection.</param>
     /// <param name="descriptors">What to pass along; they stay the caller's.</param>
     /// <returns>Bytes of the reply's payload. The server's errno. ECONNRESET, ENOTCONN or ETIMEDOUT: there is no reply.</returns>
     public VfioResult<int> Call(
         int command, ReadOnlySpan<byte> request, Span<byte> reply, ReadOnlySpan<SafeFileHandle> descriptors = default)
-        => throw new NotSupportedException();
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)command, ushort.MaxValue);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(request.Length, (int)Limits.Message - MessageHeader.Size);
+        var call = Caller.Begin((Command)command, request, reply.Length);
+        if (call is null)
+            return Errno.ENOTCONN;
+        try
+        {
+            var result = Caller.Call(call, default, descriptors);
+            if (result.IsSuccess)
+                call.Reply.CopyTo(reply);
+            return result;
+        }
+        finally
+        {
+            Caller.End(call);
+        }
+    }
 
     /// <summary>Ends the connection; every call that waits fails with ENOTCONN.</summary>
-    public ValueTask DisposeAsync() => throw new NotSupportedException();
+    public ValueTask DisposeAsync() => _connection.DisposeAsync();
+
+    /// <summary>Ends the connection because of something in a reply that cannot be.</summary>
+    /// <returns>EPROTO.</returns>
+    internal Errno Refuse(string fault)
+    {
+        _connection.End(new VfioException(Errno.EPROTO, $"{Name}: the server {fault}; the connection is given up"));
+        return Errno.EPROTO;
+    }
 }
