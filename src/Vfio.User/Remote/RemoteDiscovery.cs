@@ -12,7 +12,7 @@ internal static class RemoteDiscovery
     {
         var path = remote.SocketPath;
         var device = new VfioUserDevice(VfioUserEndpoint.Path(path), remote.Options, logger);
-        var opened = await device.OpenAsync(new() { Dma = new DmaSpace() }, cancellationToken).ConfigureAwait(false);
+        var opened = await device.OpenAsItIsAsync(cancellationToken).ConfigureAwait(false);
         if (!opened.IsSuccess)
             throw new VfioException(opened.Error, $"remote {path}: {WhyNot(opened.Error, remote.Options)} ({opened.Error})");
         try
