@@ -95,7 +95,9 @@ public sealed class RemoteTests : IAsyncLifetime
             [Path.Combine(AppContext.BaseDirectory, "Vfio.Tool.dll"), "serve", "ffff:00:00.0", "--remote", Far, "--socket-path", Near])
         {
             RedirectStandardOutput = true,
+            RedirectStandardError = true,
         })!;
+        proxy.BeginErrorReadLine();
         try
         {
             var line = await proxy.StandardOutput.ReadLineAsync(Cancellation).AsTask().WaitAsync(Patience, Cancellation);
