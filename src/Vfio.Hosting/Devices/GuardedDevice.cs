@@ -44,6 +44,7 @@ internal sealed partial class GuardedDevice : VfioDevice
         _migration = Capability(static d => d.Migration, nameof(Migration)) is { } migration ? new(this, migration) : null;
         _dmaLogging = Capability(static d => d.DmaLogging, nameof(DmaLogging)) is { } logging ? new(this, logging) : null;
         _profiles = Capability(static d => d.Profiles, nameof(Profiles)) is { } profiles ? new(this, profiles) : null;
+        _service = ServeMigration();
     }
 
     /// <summary>Why the device is broken; null if it is not.</summary>
