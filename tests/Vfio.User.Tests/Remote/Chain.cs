@@ -24,17 +24,18 @@ internal sealed class Chain : IAsyncDisposable
     public string Path => System.IO.Path.Combine(_directory, "s");
 
     public static async Task<Chain> StartAsync(
-        Func<IVfioPciCore, VfioDevice>? variant = null, VfioUserServerOptions? far = null, VfioUserServerOptions? near = null)
+        Func<IVfioPciCore, VfioDevice>? variant = null, VfioUserServerOptions? far = null, Action<TestDevice>? prepare = null)
     {
         var chain = new Chain(await RunningServer.StartAsync(far));
         try
         {
+            prepare?.Invoke(chain.Far.Device);
             var source = new VfioUserFunctionSource([new(chain.Far.Path)]);
             chain.Function = Assert.Single(await source.DiscoverAsync(TestContext.Current.CancellationToken));
             chain.Far.Device.Events.Clear();
             var core = VfioPciCores.Over(chain.Function);
             chain.Near = variant?.Invoke(core) ?? new VfioPciDevice(core);
-            var server = new VfioUserServer(chain.Near, near);
+            var server = new VfioUserServer(chain.Near);
             chain._running = server.RunAsync(VfioUserEndpoint.Path(chain.Path), chain._stop.Token);
             await server.Listening;
             return chain;
