@@ -24,13 +24,16 @@ internal sealed class Chain : IAsyncDisposable
     public string Path => System.IO.Path.Combine(_directory, "s");
 
     public static async Task<Chain> StartAsync(
-        Func<IVfioPciCore, VfioDevice>? variant = null, VfioUserServerOptions? far = null, Action<TestDevice>? prepare = null)
+        Func<IVfioPciCore, VfioDevice>? variant = null,
+        VfioUserServerOptions? far = null,
+        Action<TestDevice>? prepare = null,
+        VfioUserClientOptions? remote = null)
     {
         var chain = new Chain(await RunningServer.StartAsync(far));
         try
         {
             prepare?.Invoke(chain.Far.Device);
-            var source = new VfioUserFunctionSource([new(chain.Far.Path)]);
+            var source = new VfioUserFunctionSource([new(chain.Far.Path, remote)]);
             chain.Function = Assert.Single(await source.DiscoverAsync(TestContext.Current.CancellationToken));
             chain.Far.Device.Events.Clear();
             var core = VfioPciCores.Over(chain.Function);

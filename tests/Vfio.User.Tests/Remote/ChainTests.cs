@@ -117,6 +117,31 @@ public class ChainTests
     }
 
     [Fact]
+    public async Task A_far_server_that_hangs_keeps_the_client_and_the_server_in_front_no_longer_than_a_call_may_take()
+    {
+        await using var chain = await Chain.StartAsync(remote: new() { CallTimeout = TimeSpan.FromMilliseconds(300) });
+        using var go = new ManualResetEventSlim();
+        using (var client = chain.Connect())
+        {
+            client.ReadRegion(0, 0, 4);
+            chain.Far.Device.OnRead = (_, _, _) =>
+            {
+                go.Wait(TimeSpan.FromSeconds(30), Cancellation);
+                return null;
+            };
+            client.Refuse(Errno.ETIMEDOUT, 9, Fields.Of(0ul, 0u, 4u));
+            client.Refuse(Errno.ETIMEDOUT, 9, Fields.Of(0ul, 7u, 4u));
+            client.Refuse(Errno.ETIMEDOUT, 13, []);
+        }
+
+        // The device in front closes all the same, and the far one is there again when it has come back.
+        chain.Far.Device.OnRead = null;
+        go.Set();
+        using var next = chain.Connect();
+        Assert.Equal(4, next.ReadRegion(0, 0, 4).Length);
+    }
+
+    [Fact]
     public async Task A_variant_in_front_changes_what_its_client_sees_and_not_what_the_far_device_has()
     {
         await using var chain = await Chain.StartAsync(core => new Patched(core));
