@@ -28,7 +28,7 @@ public static class VfioBuilderExtensions
     /// </summary>
     /// <param name="builder">The builder.</param>
     /// <param name="socketPath">The unix socket that the other process listens on; it must do so when the host starts.</param>
-    /// <param name="options">How to speak to it; null for the defaults.</param>
+    /// <param name="options">How to speak to it; null for the defaults (<see cref="VfioUserRemote"/>).</param>
     public static IVfioBuilder AddVfioUser(this IVfioBuilder builder, string socketPath, VfioUserClientOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(socketPath);

@@ -53,12 +53,21 @@ public sealed class VfioUserDevice : VfioDevice
     {
         if (Interlocked.CompareExchange(ref _isOpen, 1, 0) != 0)
             return Errno.EBUSY;
-        var result = await ConnectAsync(context, cancellationToken).ConfigureAwait(false);
-        if (!result.IsSuccess)
-            Volatile.Write(ref _isOpen, 0);
+        var (result, reason) = await ConnectAsync(context, _options.ResetOnOpen, cancellationToken).ConfigureAwait(false);
+        if (reason is not null)
+            _logger.DeviceNotOpened(_options.Name ?? _endpoint.ToString(), reason);
         else if (_options.ResetOnOpen)
             RaiseWasReset(ResetCause.Open);
         return result;
+    }
+
+    /// <summary>Opens the device to look at it: it is not reset, and who asked tells of what goes wrong.</summary>
+    /// <returns>As <see cref="OpenAsync"/>.</returns>
+    internal async ValueTask<VfioResult> OpenAsItIsAsync(CancellationToken cancellationToken)
+    {
+        if (Interlocked.CompareExchange(ref _isOpen, 1, 0) != 0)
+            return Errno.EBUSY;
+        return (await ConnectAsync(new() { Dma = new DmaSpace() }, reset: false, cancellationToken).ConfigureAwait(false)).Result;
     }
 
     /// <inheritdoc/>
@@ -160,35 +169,32 @@ public sealed class VfioUserDevice : VfioDevice
         or FeatureId.DmaLoggingStart or FeatureId.DmaLoggingStop or FeatureId.DmaLoggingReport
         or FeatureId.MigrationDataSize or FeatureId.MigrationPrecopyInfoV2;
 
-    private async Task<VfioResult> ConnectAsync(VfioOpenContext context, CancellationToken cancellationToken)
+    // Whether it is open; if it is not, why.
+    private async Task<(VfioResult Result, string? Reason)> ConnectAsync(
+        VfioOpenContext context, bool reset, CancellationToken cancellationToken)
     {
         try
         {
             var client = await VfioUserClient.ConnectAsync(_endpoint, context.Dma, _options, _logger, cancellationToken).ConfigureAwait(false);
-            var opened = await DeviceSession.OpenAsync(client, context.Dma, _options.ResetOnOpen, cancellationToken).ConfigureAwait(false);
+            var opened = await DeviceSession.OpenAsync(client, context.Dma, reset, cancellationToken).ConfigureAwait(false);
             if (!opened.IsSuccess)
-            {
-                _logger.DeviceNotOpened(client.Name, $"{opened.Error} from the server");
-                return opened.Error;
-            }
-
+                return (opened.Error, $"{opened.Error} from the server");
             _session = opened.Value;
         }
         catch (VfioException failure)
         {
-            _logger.DeviceNotOpened(_options.Name ?? _endpoint.ToString(), failure.Message);
-            return failure.Error;
+            return (failure.Error, failure.Message);
         }
-        catch
+        finally
         {
-            Volatile.Write(ref _isOpen, 0);
-            throw;
+            if (_session is null)
+                Volatile.Write(ref _isOpen, 0);
         }
 
         if (_session.Migration != 0)
             _migration ??= new WireMigration(() => _session, _session.Migration);
         if (_session.HasDmaLogging)
             _logging ??= new WireDmaLogging(() => _session);
-        return VfioResult.Success;
+        return (VfioResult.Success, null);
     }
 }

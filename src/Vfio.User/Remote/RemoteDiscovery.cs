@@ -11,10 +11,10 @@ internal static class RemoteDiscovery
         VfioUserRemote remote, PciAddress address, ILogger? logger, CancellationToken cancellationToken)
     {
         var path = remote.SocketPath;
-        var device = new VfioUserDevice(VfioUserEndpoint.Path(path), remote.Options, logger);
-        var opened = await device.OpenAsync(new() { Dma = new DmaSpace() }, cancellationToken).ConfigureAwait(false);
+        var device = new VfioUserDevice(VfioUserEndpoint.Path(path), remote.EffectiveOptions, logger);
+        var opened = await device.OpenAsItIsAsync(cancellationToken).ConfigureAwait(false);
         if (!opened.IsSuccess)
-            throw new VfioException(opened.Error, $"remote {path}: {WhyNot(opened.Error, remote.Options)} ({opened.Error})");
+            throw new VfioException(opened.Error, $"remote {path}: {WhyNot(opened.Error, remote.EffectiveOptions)} ({opened.Error})");
         try
         {
             var snapshot = RemoteSnapshot.Take(device);
@@ -28,14 +28,14 @@ internal static class RemoteDiscovery
         }
     }
 
-    private static string WhyNot(Errno error, VfioUserClientOptions? options) => error switch
+    private static string WhyNot(Errno error, VfioUserClientOptions options) => error switch
     {
         Errno.ENOENT => "there is no such socket; start its server first",
         Errno.ECONNREFUSED => "nobody listens on it; its server has ended, start it again",
         Errno.EACCES or Errno.EPERM => "this user may not connect to it",
         Errno.EINVAL => "its path is longer than a unix socket's can be (107 bytes), or its server refused the connection",
         Errno.ETIMEDOUT =>
-            $"no answer within {(options ?? new()).ConnectTimeout.TotalSeconds:0.#} s; another client has it (a vfio-user server takes one at a "
+            $"no answer within {options.ConnectTimeout.TotalSeconds:0.#} s; another client has it (a vfio-user server takes one at a "
             + "time), or it is no vfio-user server",
         Errno.EPROTO => "what listens on it is no vfio-user server",
         Errno.ECONNRESET or Errno.ENOTCONN or Errno.EPIPE => "it hung up; it is no vfio-user server, or takes no client now",
