@@ -35,6 +35,15 @@ internal sealed class Terminal
 
     public IAnsiConsole Console { get; }
 
+    /// <summary>A console that draws over what it has drawn; only for a terminal.</summary>
+    public IAnsiConsole Live() => AnsiConsole.Create(new()
+    {
+        Ansi = Console.Profile.Capabilities.Ansi ? AnsiSupport.Yes : AnsiSupport.No,
+        ColorSystem = ColorSystemSupport.Detect,
+        Interactive = InteractionSupport.Yes,
+        Out = new AnsiConsoleOutput(Out),
+    });
+
     /// <summary>A table: bordered on a terminal, columns in plain text elsewhere.</summary>
     public Table Table(params string[] columns)
     {

@@ -78,6 +78,42 @@ public sealed class FailureTests
         Assert.Equal(MigrationOutcome.DestinationMayRun, Assert.IsType<MigrationFailedException>(rig.DestinationFailure).Outcome);
     }
 
+    [Fact]
+    public async Task A_source_that_was_reset_is_not_handed_over_whenever_it_was()
+    {
+        for (var at = 1; ; at++)
+        {
+            var rig = new Rig();
+            var seen = 0;
+            rig.World.OnOperation = (device, operation, _) =>
+            {
+                if (device.IsSource && !operation.Contains(" to ", StringComparison.Ordinal) && device.State != MigrationState.Running && ++seen == at)
+                    device.Reset();
+                return Errno.None;
+            };
+            await rig.RunAsync();
+            if (seen < at)
+                return;
+            rig.AssertHonest();
+            Assert.NotNull(rig.SourceFailure);
+        }
+    }
+
+    [Fact]
+    public async Task A_destination_that_was_reset_with_everything_loaded_does_not_run_in_its_place()
+    {
+        var rig = new Rig(2);
+        rig.World.OnOperation = (device, operation, _) =>
+        {
+            if (device.Name == "A" && operation == "StopCopy to Stop")
+                rig.Destinations[1].Reset();
+            return Errno.None;
+        };
+        await rig.RunAsync();
+        rig.AssertHonest();
+        Assert.Contains("it was reset", Assert.IsType<MigrationFailedException>(rig.SourceFailure).Message, StringComparison.Ordinal);
+    }
+
     private static async Task AtEveryOperationAsync(int count, MigrationCapabilities capabilities, bool ofSource, bool throws)
     {
         for (var at = 1; at < FarMoreThanThereAre; at++)

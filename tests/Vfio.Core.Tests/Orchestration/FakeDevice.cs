@@ -57,6 +57,14 @@ internal sealed class FakeDevice : IMigrationOps
     /// <summary>How many bytes make the whole; what a device finds out in RESUMING to STOP.</summary>
     public int? Whole { get; set; }
 
+    /// <summary>A reset from elsewhere: RUNNING, with nothing of what was.</summary>
+    public void Reset()
+    {
+        State = MigrationState.Running;
+        HasLoaded = false;
+        Session++;
+    }
+
     public Errno Begin(string operation) => _world.Begin(this, operation);
 
     public byte[]? NextPiece() => MakePiece is { } make ? make(_nextPrecopy++)

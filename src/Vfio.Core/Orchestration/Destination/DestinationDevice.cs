@@ -32,6 +32,14 @@ internal sealed class DestinationDevice(MigratingDevice device)
         Stream = stream;
     }
 
+    /// <summary>Makes sure that it still has what was loaded: a reset takes that away, and leaves it in RUNNING.</summary>
+    public async Task CheckLoadedAsync()
+    {
+        var state = await TryGetStateAsync(CancellationToken.None).ConfigureAwait(false);
+        if (state != MigrationState.Stop)
+            throw new MigrationStepException(Errno.ENODEV, $"{new DeviceLeftIn(Name, state)} and no longer in {MigrationState.Stop}: it was reset");
+    }
+
     /// <summary>Lets it run: from here on the source's is out of date, unless it turns out that it never left STOP.</summary>
     public async Task RunAsync(MigrationState state)
     {

@@ -56,6 +56,8 @@ internal sealed class DestinationRun(
     public async Task<MigrationSummary> RunAsync()
     {
         Enter(MigrationStage.HandingOver);
+        foreach (var device in devices)
+            await device.CheckLoadedAsync().ConfigureAwait(false);
         foreach (var device in devices.Where(d => d.Has(MigrationCapabilities.P2P)))
             await device.RunAsync(MigrationState.RunningP2P).ConfigureAwait(false);
         foreach (var device in devices)

@@ -45,7 +45,13 @@ internal sealed class SourceRun(
             await destination.ExpectAsync(FrameKind.Loaded, cancellationToken).ConfigureAwait(false);
         Enter(MigrationStage.HandingOver);
         foreach (var device in devices)
+        {
+            // A reset meanwhile has left it in RUNNING, and what was read of it is out of date.
+            var state = await device.GetStateAsync(cancellationToken).ConfigureAwait(false);
+            if (state != MigrationState.StopCopy)
+                throw new MigrationStepException(Errno.ENODEV, $"{device.Name} is in {state} and no longer in {MigrationState.StopCopy}: it was reset");
             await device.GoAsync(MigrationState.Stop, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Says that the destination may run. From the beginning of this nobody knows whether it does, until it answers.</summary>
