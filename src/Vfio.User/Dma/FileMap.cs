@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using Vfio.Native;
 
 namespace Vfio.User.Dma;
@@ -7,9 +8,13 @@ namespace Vfio.User.Dma;
 /// A range of a file that the client can shorten at any time: it is read and written by calls, which then fail, where a touch of mapped
 /// memory would kill the process by SIGBUS.
 /// </summary>
-internal sealed unsafe class FileMap(ulong iova, ulong size, DmaAccess access, OpenFile file, OpenFiles files, long offset)
+internal sealed unsafe class FileMap(
+    ulong iova, ulong size, DmaAccess access, OpenFile file, OpenFiles files, long offset, bool canBeMapped)
     : ClientMap(iova, size, access, null)
 {
+    // What the client wants read and written has bytes that a mapping would not show.
+    public override (SafeFileHandle File, ulong Offset)? Backing => canBeMapped ? (file.Handle, (ulong)offset) : null;
+
     protected override VfioResult Read(ulong iova, Span<byte> destination)
     {
         fixed (byte* bytes = destination)

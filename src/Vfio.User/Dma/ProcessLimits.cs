@@ -21,6 +21,7 @@ internal static unsafe class ProcessLimits
     private static long s_mappings;
     private static long s_addresses;
     private static long s_descriptors;
+    private static long s_backings;
 
     /// <summary>
     /// Takes a mapping. All clients have half of what the kernel allows (vm.max_map_count), and half of the addresses (RLIMIT_AS): a sparse
@@ -51,6 +52,16 @@ internal static unsafe class ProcessLimits
         => TryTake(1, ref s_descriptors, (long)Math.Min(Limit(Libc.RLIMIT_NOFILE), int.MaxValue) / 2, ref taken);
 
     public static void ReturnDescriptor(ref long taken) => Return(1, ref s_descriptors, ref taken);
+
+    /// <summary>
+    /// Takes a descriptor that is kept only to be passed on. All clients have an eighth of what the process may have open, beside the half
+    /// above: they cost nobody a file that is needed.
+    /// </summary>
+    /// <param name="taken">How many the client has; counts on success.</param>
+    public static bool TryTakeBacking(ref long taken)
+        => TryTake(1, ref s_backings, (long)Math.Min(Limit(Libc.RLIMIT_NOFILE), int.MaxValue) / 8, ref taken);
+
+    public static void ReturnBacking(ref long taken) => Return(1, ref s_backings, ref taken);
 
     private static bool TryTake(ulong amount, ref long all, long most, ref long taken)
     {

@@ -14,7 +14,7 @@ internal static class ServerCapabilities
     /// <param name="twinIndex">Which descriptor of the reply is the twin socket; null for none.</param>
     /// <param name="reply">Receives it.</param>
     /// <returns>Bytes of the payload.</returns>
-    public static int Write(ClientCapabilities client, int dmaMaps, int? twinIndex, Reply reply)
+    public static int Write(PeerCapabilities client, int dmaMaps, int? twinIndex, Reply reply)
     {
         using var text = new MemoryStream();
         using (var json = new Utf8JsonWriter(text))

@@ -95,12 +95,3 @@ internal struct FeatureStructure
     public uint ArgSize;
     public uint Flags;
 }
-
-[StructLayout(LayoutKind.Sequential)]
-internal struct MigrationDataStructure
-{
-    public const int Size = 8;
-
-    public uint ArgSize;
-    public uint Length;
-}
