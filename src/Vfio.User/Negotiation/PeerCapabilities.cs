@@ -32,8 +32,11 @@ internal sealed class PeerCapabilities
     /// <summary>Whether it says how many maps it keeps, and pages of which sizes.</summary>
     public bool AnnouncesMaps => _announcesDmaMaps && _announcesPageSizes;
 
-    /// <summary>The page size of dirty bitmaps; null if it does not say.</summary>
+    /// <summary>The page size of dirty bitmaps; null if it does not say: it does not speak of migration.</summary>
     public ulong? MigrationPageSize { get; private set; }
+
+    /// <summary>The longest dirty bitmap that it wants in one reply; null if it does not say.</summary>
+    public ulong? MaxBitmapSize { get; private set; }
 
     /// <summary>Reads the payload of a VERSION message.</summary>
     /// <param name="payload">The payload: the numbers, and JSON text with a NUL, or none.</param>
@@ -134,7 +137,10 @@ internal sealed class PeerCapabilities
                 self.MigrationPageSize = size;
                 return true;
             case Key.MaxBitmapSize:
-                return TryNumber(ref value, 0, ulong.MaxValue, out _);
+                if (!TryNumber(ref value, 0, ulong.MaxValue, out var longest))
+                    return false;
+                self.MaxBitmapSize = longest;
+                return true;
             default:
                 return true;
         }

@@ -15,6 +15,12 @@ internal static class Limits
     public const uint Message = DataTransfer + 32;
 
     /// <summary>
+    /// Room for a whole message in the socket: the next piece of a data stream is fetched while the client takes the one before. The kernel
+    /// counts its own part as well, doubles the number for that, and cuts it at net.core.wmem_max.
+    /// </summary>
+    public const int SendBuffer = (int)Message;
+
+    /// <summary>
     /// Descriptors that a client should send in one message; more are taken all the same. QEMU refuses a server that says more.
     /// </summary>
     public const int MessageDescriptors = 16;
@@ -32,6 +38,12 @@ internal static class Limits
 
     /// <summary>QEMU receives the VERSION reply into the buffer that its 214-byte request was in; a longer one ends it.</summary>
     public const int VersionReply = 214;
+
+    /// <summary>What that leaves for the capabilities, with their NUL.</summary>
+    public const int VersionText = VersionReply - MessageHeader.Size - VersionHead.Size;
+
+    /// <summary>The longest dirty bitmap in one reply: what an argsz of <see cref="DataTransfer"/> leaves, in whole words.</summary>
+    public const uint Bitmap = (DataTransfer - DmaUnmapStructure.Size - DmaUnmapBitmapStructure.Size) & ~7u;
 
     /// <summary>
     /// QEMU loses the rest of a reply that its socket buffer has no room for, so that the data of one DMA_READ stays well below it.
