@@ -63,7 +63,7 @@ internal static class MigrateCommand
             if (TransportOptions.Warning(places[0], identity) is { } warning)
                 await terminal.Error.WriteLineAsync(warning).ConfigureAwait(false);
             await using var session = await Session.StartAsync(
-                parsed, options, terminal, LogLevel.Warning, null, cancellationToken).ConfigureAwait(false);
+                parsed, options, terminal, LogLevel.Warning, null, cancellationToken, MigratingFunctions.Remote).ConfigureAwait(false);
             await using var from = await MigratingFunctions.OpenAsync(session.Host, names, cancellationToken).ConfigureAwait(false);
             var isJson = parsed.GetValue(json);
             var attempt = new MigrationAttempt(terminal, isJson, [.. from.Devices.Select(d => d.Name)], isSource: true, timeout)

@@ -44,7 +44,7 @@ internal static class RestoreCommand
             if (TransportOptions.Warning(place, identity) is { } warning)
                 await terminal.Error.WriteLineAsync(warning).ConfigureAwait(false);
             await using var session = await Session.StartAsync(
-                parsed, options, terminal, LogLevel.Warning, null, cancellationToken).ConfigureAwait(false);
+                parsed, options, terminal, LogLevel.Warning, null, cancellationToken, MigratingFunctions.Remote).ConfigureAwait(false);
             await using var opened = await MigratingFunctions.OpenAsync(
                 session.Host, parsed.GetRequiredValue(functions), cancellationToken).ConfigureAwait(false);
             var isJson = parsed.GetValue(json);

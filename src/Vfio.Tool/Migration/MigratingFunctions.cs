@@ -1,11 +1,15 @@
 using Vfio.Core;
 using Vfio.Hosting;
+using Vfio.User;
 
 namespace Vfio.Tool.Migration;
 
 /// <summary>The functions that are moved, or whose places are taken: their devices, open.</summary>
 internal sealed class MigratingFunctions : IAsyncDisposable
 {
+    /// <summary>How remote devices are opened: a server that keeps its device has in it what is to be moved.</summary>
+    public static readonly VfioUserClientOptions Remote = new() { ResetOnOpen = false };
+
     private readonly List<MigratingDevice> _devices = [];
     private readonly Stack<Func<ValueTask>> _closing = new();
 
