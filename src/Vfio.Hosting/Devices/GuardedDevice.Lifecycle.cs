@@ -16,7 +16,11 @@ internal sealed partial class GuardedDevice
         if (_fault is not null)
             await QuiesceAsync(ResetCause.Close).ConfigureAwait(false);
         if (result.IsSuccess)
+        {
             _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            _dmaLogging.Open(context.Dma);
+        }
+
         return result;
     }
 
@@ -32,13 +36,18 @@ internal sealed partial class GuardedDevice
 
     public override async ValueTask CloseAsync(ResetCause cause)
     {
+        // First, so that the driver's close does not wait for a save that waits for a reader.
+        _service?.EndStream();
         await RunAsync(nameof(CloseAsync), CloseInnerAsync, CancellationToken.None).ConfigureAwait(false);
         if (_fault is not null)
             await QuiesceAsync(cause).ConfigureAwait(false);
+        TellClosed(cause);
         _open?.TrySetResult();
 
         async ValueTask<VfioResult> CloseInnerAsync(CancellationToken _)
         {
+            // A client that vanishes stops nothing by itself.
+            _dmaLogging.Close();
             await _inner.CloseAsync(cause).ConfigureAwait(false);
             return VfioResult.Success;
         }

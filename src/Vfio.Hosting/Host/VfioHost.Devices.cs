@@ -55,8 +55,7 @@ internal sealed partial class VfioHost
         {
             SelectProfile(function, bound, options.Profile);
             OfferToken(function, options.VfToken);
-            var serverOptions = options.VfToken is { } token ? (_serverOptions ?? new()) with { VfToken = token } : _serverOptions;
-            var server = new VfioUserServer(bound.Device, serverOptions, _loggers.CreateLogger<VfioUserServer>());
+            var server = new VfioUserServer(bound.Device, ServerOptions(options), _loggers.CreateLogger<VfioUserServer>());
             completion = ServeToTheEndAsync(server.RunAsync(endpoint, stop.Token), hosted);
             await Task.WhenAny(server.Listening, completion).WaitAsync(cancellationToken).ConfigureAwait(false);
 
@@ -124,6 +123,12 @@ internal sealed partial class VfioHost
         {
             hosted.Release();
         }
+    }
+
+    private VfioUserServerOptions ServerOptions(DeviceOptions options)
+    {
+        var server = _serverOptions ?? new();
+        return server with { VfToken = options.VfToken ?? server.VfToken, KeepOpen = options.KeepOpen || server.KeepOpen };
     }
 
     private static void SelectProfile(PciAddress function, BoundDevice bound, string? profile)

@@ -29,8 +29,8 @@ internal sealed class PeerCapabilities
     /// <summary>Which descriptor of a server's reply is the twin socket; null if it does not say.</summary>
     public int? TwinIndex { get; private set; }
 
-    /// <summary>Whether it says how many maps it keeps, and pages of which sizes.</summary>
-    public bool AnnouncesMaps => _announcesDmaMaps && _announcesPageSizes;
+    /// <summary>Whether it says how many maps it keeps, or pages of which sizes.</summary>
+    public bool AnnouncesMaps => _announcesDmaMaps || _announcesPageSizes;
 
     /// <summary>The page size of dirty bitmaps; null if it does not say: it does not speak of migration.</summary>
     public ulong? MigrationPageSize { get; private set; }

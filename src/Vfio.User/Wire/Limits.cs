@@ -33,9 +33,6 @@ internal static class Limits
 
     public const uint PageSize = 4096;
 
-    /// <summary>Bytes of a dirty bitmap: what the specification has for those who do not say.</summary>
-    public const uint UnstatedBitmap = 256 << 20;
-
     /// <summary>QEMU receives the VERSION reply into the buffer that its 214-byte request was in; a longer one ends it.</summary>
     public const int VersionReply = 214;
 

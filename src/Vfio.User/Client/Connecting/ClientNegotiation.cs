@@ -45,7 +45,7 @@ internal static class ClientNegotiation
     {
         var text = "{\"capabilities\":{"
             + $"\"max_msg_fds\":{Libc.SCM_MAX_FD},\"max_data_xfer_size\":{Limits.DataTransfer},\"max_dma_maps\":{Limits.AnnouncedDmaMaps},"
-            + $"\"pgsizes\":{Limits.PageSize},\"migration\":{{\"pgsize\":{Limits.PageSize},\"max_bitmap_size\":{Limits.UnstatedBitmap}}},"
+            + $"\"pgsizes\":{Limits.PageSize},\"migration\":{{\"pgsize\":{Limits.PageSize},\"max_bitmap_size\":{Limits.Bitmap}}},"
             + "\"write_multiple\":true" + (twinSocket ? ",\"twin_socket\":{\"supported\":true}" : "") + "}}\0";
         var payload = new byte[VersionHead.Size + Encoding.UTF8.GetByteCount(text)];
         MemoryMarshal.Write(payload, new VersionHead { Major = Limits.Major, Minor = Limits.Minor });

@@ -133,16 +133,11 @@ internal sealed class DeviceSession : IAsyncDisposable
         }
 
         HasDmaLogging = await WireDmaLogging.ProbeAsync(Client, cancellationToken).ConfigureAwait(false);
-        return await ObserveAsync(dma).ConfigureAwait(false);
-    }
 
-    // What is mapped already is told on the way, by calls that block.
-    private async Task<VfioResult> ObserveAsync(IDmaSpace dma)
-    {
-        var mapper = new DmaMapper(Client);
-        if (await Task.Run(() => dma.Observe(mapper)).ConfigureAwait(false) is { } following)
+        // What is mapped already is told on the way, by calls that block.
+        if (await Task.Run(() => dma.Observe(new DmaMapper(Client)), cancellationToken).ConfigureAwait(false) is { } following)
             _owned.Add(following);
-        return mapper.Failure;
+        return VfioResult.Success;
     }
 
     private async ValueTask<VfioResult<DeviceInfo>> GetInfoAsync(CancellationToken cancellationToken)

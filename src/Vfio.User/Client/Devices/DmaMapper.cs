@@ -6,38 +6,7 @@ namespace Vfio.User.Client.Devices;
 /// <summary>Gives the server what is mapped in a DMA space: the file of a range where it has one; the server asks for the bytes otherwise.</summary>
 internal sealed class DmaMapper(VfioUserClient client) : IDmaObserver
 {
-    /// <summary>The first range that the server did not take.</summary>
-    public VfioResult Failure { get; private set; }
-
     public VfioResult OnMapped(DmaMap map)
-    {
-        var result = Map(map);
-        if (Failure.IsSuccess)
-            Failure = result;
-        return result;
-    }
-
-    public void OnUnmapping(DmaMap map)
-    {
-        var request = new DmaUnmapStructure { ArgSize = DmaUnmapStructure.Size, Address = map.Iova, Length = map.Size };
-        if (client.Caller.Begin(Command.DmaUnmap, request, DmaUnmapStructure.Size) is not { } call)
-            return;
-        VfioResult result;
-        try
-        {
-            result = client.Caller.Call(call);
-        }
-        finally
-        {
-            client.Caller.End(call);
-        }
-
-        // The range is going away whatever the server says: one that keeps it must not be spoken to any more.
-        if (!result.IsSuccess && result.Error is not (Errno.ENOENT or Errno.ENOTCONN or Errno.ECONNRESET))
-            client.Refuse($"does not give a range of memory back ({result.Error})");
-    }
-
-    private VfioResult Map(DmaMap map)
     {
         var backing = client.Server.MaxMessageDescriptors > 0 ? map.Backing : null;
         var request = new DmaMapStructure
@@ -59,5 +28,25 @@ internal sealed class DmaMapper(VfioUserClient client) : IDmaObserver
         {
             client.Caller.End(call);
         }
+    }
+
+    public void OnUnmapping(DmaMap map)
+    {
+        var request = new DmaUnmapStructure { ArgSize = DmaUnmapStructure.Size, Address = map.Iova, Length = map.Size };
+        if (client.Caller.Begin(Command.DmaUnmap, request, DmaUnmapStructure.Size) is not { } call)
+            return;
+        VfioResult result;
+        try
+        {
+            result = client.Caller.Call(call);
+        }
+        finally
+        {
+            client.Caller.End(call);
+        }
+
+        // The range is going away whatever the server says: one that keeps it must not be spoken to any more.
+        if (!result.IsSuccess && result.Error is not (Errno.ENOENT or Errno.ENOTCONN or Errno.ECONNRESET))
+            client.Refuse($"does not give a range of memory back ({result.Error})");
     }
 }
