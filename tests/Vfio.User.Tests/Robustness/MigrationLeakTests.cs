@@ -99,9 +99,9 @@ public sealed class MigrationLeakTests : IAsyncDisposable
         async Task OnceAsync(int number)
         {
             // Clients of their own each time: a connection, a session and the end of both belong to what is counted.
-            source.Restore(Content);
             var there = await OpenAsync(from);
             var here = await OpenAsync(to);
+            source.Restore(Content);
             await migrate(there, here, number);
             await there.CloseAsync(ResetCause.Close);
             await here.CloseAsync(ResetCause.Close);

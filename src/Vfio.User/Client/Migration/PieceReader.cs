@@ -147,6 +147,11 @@ internal sealed class PieceReader(VfioUserClient client, List<Piece> pieces, Sta
         {
             Ended(outcome);
         }
+        else if (!outcome.IsSuccess || outcome.Value < piece.Asked)
+        {
+            // It may be the end: to be asked for itself, with nothing ahead of it, or this would go on for ever.
+            AsksAhead = false;
+        }
 
         Remove(piece);
     }
