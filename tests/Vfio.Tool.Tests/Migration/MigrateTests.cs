@@ -139,7 +139,7 @@ public sealed class MigrateTests
         var result = await Cli.RunAsync(
             new(isTerminal: true), TestContext.Current.CancellationToken,
             "--remote", movers.Path("source"), "migrate", Movers.Function, "--to", movers.Path("state"));
-        Assert.Equal(0, result.Code);
+        Assert.True(result.Code == 0, result.Error);
         Assert.Contains("migrated ", result.Out, StringComparison.Ordinal);
     }
 
@@ -157,7 +157,7 @@ public sealed class MigrateTests
     [InlineData(2, "--timeout 0", "migrate", "00.1", "--to", "a", "--timeout", "0")]
     [InlineData(2, "--hold", "migrate", "00.1", "--to", "a", "--hold")]
     [InlineData(2, "is a function", "restore", "00.1", "00.2")]
-    [InlineData(1, "no such function", "migrate", "07.7", "--to", "a")]
+    [InlineData(1, "no function's address ends in", "migrate", "07.7", "--to", "a")]
     public async Task What_makes_no_sense_is_refused(int code, string reason, params string[] args)
     {
         var result = await Cli.RunAsync(args);

@@ -14,7 +14,11 @@ internal sealed class PieceReader(VfioUserClient client, List<Piece> pieces, Sta
     /// <summary>Shorter reads are not asked ahead for: a reader who wants little at a time knows why.</summary>
     public const int LeastAhead = 64 << 10;
 
-    private const int Depth = 8;
+    /// <summary>On the way at a time; enough for a read of 8 MiB, whose last answer alone is then waited for.</summary>
+    private const int Depth = 32;
+
+    /// <summary>On the way while nobody reads: enough for the server to go on meanwhile, and little enough to copy.</summary>
+    private const int DepthAhead = 2;
     private readonly Caller _caller = client.Caller;
     private readonly int _mostBytes = Math.Min(LargestPiece, client.Server.MaxDataTransfer);
     private int _filled;
@@ -51,7 +55,12 @@ internal sealed class PieceReader(VfioUserClient client, List<Piece> pieces, Sta
 
                 var first = pieces[0];
                 if (first.Reply is { } reply)
+                {
+                    if (LastWanted() is { } last && last != first)
+                        _ = await last.Reply!.WaitAsync(cancellationToken).ConfigureAwait(false);
                     Settle(first, await reply.WaitAsync(cancellationToken).ConfigureAwait(false));
+                }
+
                 Take(first);
             }
         }
@@ -65,12 +74,19 @@ internal sealed class PieceReader(VfioUserClient client, List<Piece> pieces, Sta
         return _filled != 0 ? _filled : _end;
     }
 
+    // Servers answer in order: when the last answer that there is room for has come, all have, and one wake-up was enough.
+    private Piece? LastWanted()
+    {
+        var last = pieces.FindLastIndex(static piece => piece is { Buffer: null, Reply: not null });
+        return last >= 0 ? pieces[last] : null;
+    }
+
     private Errno Ask()
     {
         while (!_atEnd && pieces.Count < Depth)
         {
             var isAhead = _asked >= length;
-            if (isAhead && !AsksAhead)
+            if (isAhead && (!AsksAhead || pieces.Count(static piece => piece.Buffer is not null) >= DepthAhead))
                 break;
             var count = isAhead ? _mostBytes : Math.Min(_mostBytes, length - _asked);
             var error = Begin(count, isAhead);
@@ -149,7 +165,7 @@ internal sealed class PieceReader(VfioUserClient client, List<Piece> pieces, Sta
         }
         else if (!outcome.IsSuccess || outcome.Value < piece.Asked)
         {
-            // It may be the end: to be asked for itself, with nothing ahead of it, or this would go on for ever.
+            // The end, perhaps: what the reader has room for is asked once more, and nothing besides.
             AsksAhead = false;
         }
 
