@@ -80,6 +80,10 @@ public class VfioPciDevice : VfioDevice, IPciResetHooks
     /// <inheritdoc/>
     public override bool IsDmaMediated => Function.IsDmaMediated;
 
+    /// <inheritdoc/>
+    /// <remarks>What the device underneath has to say of itself, where the function is one already.</remarks>
+    public override IEnumerable<KeyValuePair<string, string>> Describe() => Function.Virtualized?.Describe() ?? [];
+
     /// <summary>The function is about to be reset, whoever asked for it.</summary>
     /// <param name="cause">Why.</param>
     protected virtual void ResetPrepare(ResetCause cause)

@@ -156,6 +156,29 @@ public sealed class RelayTests
     }
 
     [Fact]
+    public async Task An_access_allocates_nothing()
+    {
+        var function = Function(Everything());
+        function.Notes = ((ScriptedBar)function.Bars[0]!).Notes = false;
+        var relay = await RelayDevice.Open(function);
+        var bytes = new byte[8];
+        var before = 0L;
+        for (var round = 0; round < 100; round++)
+        {
+            // The first rounds compile.
+            if (round == 50)
+                before = GC.GetAllocatedBytesForCurrentThread();
+            relay.Read(RegionIndex.Config, 0x40, bytes);
+            relay.Write(RegionIndex.Config, 0x0C, bytes.AsSpan(0, 1));
+            relay.Read(0, 8, bytes);
+            relay.Write(0, 8, bytes);
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        await relay.CloseAsync(ResetCause.Close);
+    }
+
+    [Fact]
     public async Task While_it_is_closed_everything_is_EINVAL_and_nothing_goes_down()
     {
         var below = new BelowDevice();
