@@ -63,6 +63,26 @@ public class MigrationDataTests
         Assert.Equal((3, 0), server.Migration.Streams);
     }
 
+    [Theory]
+    [InlineData(Stop)]
+    [InlineData(StopCopy)]
+    [InlineData(Resuming)]
+    [InlineData(PreCopy)]
+    public async Task A_state_keeps_no_command_from_being_carried_out(uint state)
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        using var eventFd = TestFiles.EventFd();
+        client.SetState(state);
+        client.Succeed(2, TestClient.Map(0x1000, 0x1000));
+        client.Succeed(3, TestClient.Unmap(0x1000, 0x1000));
+        client.Succeed(8, Fields.Of(20u, 0x24u, 2u, 0u, 1u), eventFd);
+        client.Succeed(4, Fields.Of(16u, 0u, 0u, 0u));
+        client.ReadRegion(0, 0, 4);
+        client.WriteRegion(0, 0, 1, 2, 3, 4);
+        client.Succeed(13, []);
+    }
+
     [Fact]
     public async Task What_is_malformed_or_more_than_the_client_takes_is_EINVAL_and_moves_nothing()
     {
