@@ -13,7 +13,7 @@ internal sealed class ProgressDisplay : IProgress<MigrationProgress>
 
     public static async Task<T> ShowAsync<T>(Terminal terminal, bool isJson, Func<IProgress<MigrationProgress>?, Task<T>> work)
     {
-        if (!terminal.IsTerminal || isJson)
+        if (!terminal.IsAnimated || isJson)
             return await work(null).ConfigureAwait(false);
         var display = new ProgressDisplay();
         return await terminal.Live().Progress()
@@ -21,7 +21,7 @@ internal sealed class ProgressDisplay : IProgress<MigrationProgress>
             .Columns(new SpinnerColumn(), new ProgressBarColumn(), new PercentageColumn(), new TaskDescriptionColumn { Alignment = Justify.Left })
             .StartAsync(async context =>
             {
-                var task = context.AddTask(string.Empty, maxValue: 1);
+                var task = context.AddTask(Word(MigrationStage.Preparing), maxValue: 1);
                 using var refresh = new Timer(_ => display.Update(task), null, TimeSpan.Zero, TimeSpan.FromMilliseconds(100));
                 return await work(display).ConfigureAwait(false);
             }).ConfigureAwait(false);

@@ -16,6 +16,7 @@ internal sealed class Terminal
         Error = error;
         IsTerminal = isTerminal;
         var coloured = isTerminal && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
+        IsAnimated = coloured;
         Console = AnsiConsole.Create(new()
         {
             Ansi = coloured ? AnsiSupport.Detect : AnsiSupport.No,
@@ -32,6 +33,9 @@ internal sealed class Terminal
     public TextWriter Error { get; }
 
     public bool IsTerminal { get; }
+
+    /// <summary>Whether progress is shown.</summary>
+    public bool IsAnimated { get; }
 
     public IAnsiConsole Console { get; }
 

@@ -38,7 +38,8 @@ internal sealed class Rig
 
     public Wire Wire { get; }
 
-    public MigrationSourceOptions SourceOptions { get; set; } = new();
+    // The real clock's stalls are nobody's subject here.
+    public MigrationSourceOptions SourceOptions { get; set; } = new() { DowntimeTarget = TimeSpan.FromHours(1) };
 
     public MigrationDestinationOptions DestinationOptions { get; set; } = new();
 
