@@ -118,7 +118,8 @@ public sealed class MigrationDestination
         return new MigrationFailedException(cause.Error, cause.Message + loaded + left, outcome, states, cause);
     }
 
-    // The source is told why, and what it has sent meanwhile is taken off the wire: an end that leaves something unread may lose the reason.
+    // The source is told why, and what it has sent meanwhile is taken off the wire: an end that leaves something unread may lose the
+    // reason.
     private async Task RefuseAsync(
         DestinationRun run, Stream connection, MigrationStepException cause, CancellationToken cancellationToken)
     {

@@ -70,7 +70,8 @@ public sealed class MigrationSource
     /// <summary>Saves the devices into a file, and leaves them in STOP.</summary>
     /// <param name="file">Where to write.</param>
     /// <param name="publish">
-    /// Called when all is written and the devices are in STOP: makes the file last and gives it its name. If it throws, the devices run again.
+    /// Called when all is written and the devices are in STOP: makes the file last and gives it its name. If it throws, the devices run
+    /// again.
     /// </param>
     /// <param name="cancellationToken">Gives up: the devices are RUNNING again when this throws.</param>
     /// <exception cref="MigrationFailedException">It failed; <see cref="MigrationFailedException.Outcome"/> says who may run.</exception>

@@ -19,6 +19,9 @@ internal static class MovedDevices
         }
     }
 
+    public static MigrationStepException WithoutP2P(string device)
+        => new(Errno.EOPNOTSUPP, $"{device} has no P2P states, so it cannot move in a set, unless its devices never speak to each other");
+
     public static void UseOnce(ref int used)
     {
         if (Interlocked.Exchange(ref used, 1) != 0)

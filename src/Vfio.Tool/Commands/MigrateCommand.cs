@@ -13,11 +13,14 @@ internal static class MigrateCommand
     {
         var functions = new Argument<string[]>("function")
         {
-            Description = "A PCI address, or the unique end of one; several move as a set.", HelpName = "FUNCTION", Arity = ArgumentArity.OneOrMore,
+            Description = "A PCI address, or the unique end of one; several move as a set.",
+            HelpName = "FUNCTION",
+            Arity = ArgumentArity.OneOrMore,
         };
         var to = new Option<string[]>("--to")
         {
-            Description = "Where to: a function that this command knows as well (one for each), or a vfio restore on unix:PATH or tcp:HOST:PORT, or a file.",
+            Description = "Where to: a function that this command knows as well (one for each), or a vfio restore on unix:PATH or "
+                + "tcp:HOST:PORT, or a file.",
             HelpName = "PLACE",
             Required = true,
             AllowMultipleArgumentsPerToken = true,
@@ -85,8 +88,8 @@ internal static class MigrateCommand
                 cancellationToken).ConfigureAwait(false);
             if (code == ExitCode.Done)
             {
-                await DeviceHold.WaitAsync(
-                    parsed.GetValue(hold), [.. into.Devices.Select(d => d.Name)], terminal, isJson, cancellationToken).ConfigureAwait(false);
+                IReadOnlyList<string> there = [.. into.Devices.Select(d => d.Name)];
+                await DeviceHold.WaitAsync(parsed.GetValue(hold), there, terminal, isJson, cancellationToken).ConfigureAwait(false);
             }
 
             return code;

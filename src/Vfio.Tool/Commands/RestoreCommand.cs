@@ -23,7 +23,8 @@ internal static class RestoreCommand
         };
         var fenced = new Option<bool>("--run-if-source-lost")
         {
-            Description = "If the connection ends after everything was loaded, run all the same. Only where something else makes sure that the source does not.",
+            Description = "If the connection ends after everything was loaded, run all the same. Only where something else makes sure "
+                + "that the source does not.",
         };
         var noPeers = MigrateCommand.NoPeers();
         var hold = DeviceHold.Option();
@@ -38,7 +39,12 @@ internal static class RestoreCommand
         {
             var place = MigrationPlace.Parse(parsed.GetRequiredValue(from));
             if (place is FunctionPlace)
-                throw new UsageException($"{place} is a function; vfio migrate {place} --to FUNCTION moves from one to another (a file of this name is ./{place})");
+            {
+                throw new UsageException(
+                    $"{place} is a function; vfio migrate moves from one to another (a file of this name is ./{place})");
+            }
+
+
             using var identity = transport.Identity(parsed, place);
             var timeout = transport.Timeout(parsed);
             if (TransportOptions.Warning(place, identity) is { } warning)
@@ -74,7 +80,11 @@ internal static class RestoreCommand
     }
 
     private static async Task<MigrationSummary> TakeAsync(
-        MigrationDestination destination, MigrationPlace place, Listener? listener, TlsIdentity? identity, CancellationToken cancellationToken)
+        MigrationDestination destination,
+        MigrationPlace place,
+        Listener? listener,
+        TlsIdentity? identity,
+        CancellationToken cancellationToken)
     {
         if (listener is null)
             return await StateFile.RestoreAsync(destination, ((FilePlace)place).Path, cancellationToken).ConfigureAwait(false);

@@ -18,8 +18,8 @@ internal static class DeviceHold
         var names = string.Join(" ", functions);
         if (!hold)
         {
-            await terminal.Error.WriteLineAsync(
-                $"vfio: warning: {names} is closed now, and reset unless its server keeps it (--keep-open); --hold keeps it here").ConfigureAwait(false);
+            var warning = $"vfio: warning: {names} is closed now, and reset unless its server keeps it (--keep-open); --hold keeps it here";
+            await terminal.Error.WriteLineAsync(warning).ConfigureAwait(false);
             return;
         }
 

@@ -13,7 +13,8 @@ internal sealed class LocalConnection : Stream
 
     public static (Stream Source, Stream Destination) Create()
     {
-        var options = new PipeOptions(pauseWriterThreshold: Most, resumeWriterThreshold: Most / 2, minimumSegmentSize: 256 << 10, useSynchronizationContext: false);
+        var options = new PipeOptions(
+            pauseWriterThreshold: Most, resumeWriterThreshold: Most / 2, minimumSegmentSize: 256 << 10, useSynchronizationContext: false);
         Pipe there = new(options), back = new(options);
         return (new LocalConnection(back.Reader, there.Writer), new LocalConnection(there.Reader, back.Writer));
     }

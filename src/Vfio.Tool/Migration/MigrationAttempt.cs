@@ -3,7 +3,9 @@ using Vfio.Tool.Output;
 
 namespace Vfio.Tool.Migration;
 
-/// <summary>Carries one migration out for a command, and says how it ended: on stdout what was asked for, on stderr what went wrong.</summary>
+/// <summary>
+/// Carries one migration out for a command, and says how it ended: on stdout what was asked for, on stderr what went wrong.
+/// </summary>
 /// <param name="terminal">Where to.</param>
 /// <param name="isJson">Whether one JSON document was asked for.</param>
 /// <param name="functions">The functions of this side.</param>
@@ -63,18 +65,20 @@ internal sealed class MigrationAttempt(Terminal terminal, bool isJson, IReadOnly
         {
             var rate = summary.Duration > TimeSpan.Zero ? (ulong)(summary.Bytes / summary.Duration.TotalSeconds) : 0;
             var rounds = summary.Rounds > 0 ? $", {summary.Rounds} rounds of PRE_COPY" : string.Empty;
-            var way = isSource ? $"migrated {string.Join(" ", functions)} to {Place}" : $"restored {string.Join(" ", functions)} from {Place}";
-            await terminal.Out.WriteLineAsync(
-                FormattableString.Invariant(
-                    $"{way}: {ProgressDisplay.Size(summary.Bytes)} in {summary.Duration.TotalSeconds:0.000} s, {ProgressDisplay.Size(rate)}/s{rounds}, downtime {summary.Downtime.TotalMilliseconds:0.0} ms"))
-                .ConfigureAwait(false);
+            var names = string.Join(" ", functions);
+            var way = isSource ? $"migrated {names} to {Place}" : $"restored {names} from {Place}";
+            var time = FormattableString.Invariant($"{summary.Duration.TotalSeconds:0.000} s, {ProgressDisplay.Size(rate)}/s{rounds}");
+            var downtime = FormattableString.Invariant($"downtime {summary.Downtime.TotalMilliseconds:0.0} ms");
+            var line = $"{way}: {ProgressDisplay.Size(summary.Bytes)} in {time}, {downtime}";
+            await terminal.Out.WriteLineAsync(line).ConfigureAwait(false);
         }
 
         await terminal.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
         if (summary.Converged == false)
             await terminal.Error.WriteLineAsync("vfio: warning: the downtime target could not be met").ConfigureAwait(false);
+        const string Unconfirmed = "vfio: warning: it runs here, and the source could not be told: it stays in STOP";
         if (!summary.IsConfirmed)
-            await terminal.Error.WriteLineAsync("vfio: warning: it runs here, and the source could not be told: it stays in STOP").ConfigureAwait(false);
+            await terminal.Error.WriteLineAsync(Unconfirmed).ConfigureAwait(false);
     }
 
     private async Task FailedAsync(MigrationOutcome outcome, IReadOnlyList<DeviceLeftIn> devices, Errno error, string reason)

@@ -26,7 +26,7 @@ internal abstract partial record MigrationPlace
     private static TcpPlace ParseTcp(string text)
     {
         var colon = text.LastIndexOf(':');
-        if (colon > 0 && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port <= ushort.MaxValue)
+        if (colon > 0 && ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port))
         {
             var host = text[..colon];
             var isBracketed = host is ['[', _, .., ']'];

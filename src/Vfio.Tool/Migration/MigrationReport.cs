@@ -47,7 +47,12 @@ internal sealed record MigrationReport(
         null);
 
     public static MigrationReport Of(
-        IReadOnlyList<string> functions, string place, MigrationOutcome outcome, IReadOnlyList<DeviceLeftIn> devices, Errno error, string reason)
+        IReadOnlyList<string> functions,
+        string place,
+        MigrationOutcome outcome,
+        IReadOnlyList<DeviceLeftIn> devices,
+        Errno error,
+        string reason)
         => new(functions, place, Word(outcome), 0, 0, 0, null, 0, 0, false, devices, error.ToString(), reason);
 
     private static string Word(MigrationOutcome outcome) => outcome switch

@@ -18,7 +18,11 @@ internal sealed class ProgressDisplay : IProgress<MigrationProgress>
         var display = new ProgressDisplay();
         return await terminal.Live().Progress()
             .AutoClear(true)
-            .Columns(new SpinnerColumn(), new ProgressBarColumn(), new PercentageColumn(), new TaskDescriptionColumn { Alignment = Justify.Left })
+            .Columns(
+                new SpinnerColumn(),
+                new ProgressBarColumn(),
+                new PercentageColumn(),
+                new TaskDescriptionColumn { Alignment = Justify.Left })
             .StartAsync(async context =>
             {
                 var task = context.AddTask(Word(MigrationStage.Preparing), maxValue: 1);
@@ -40,7 +44,7 @@ internal sealed class ProgressDisplay : IProgress<MigrationProgress>
         if (at.BytesPerSecond > 0)
             line += $", {Size((ulong)at.BytesPerSecond)}/s";
         if (at.Rounds > 0)
-            line += string.Create(CultureInfo.InvariantCulture, $", round {at.Rounds}, initial {Size(at.InitialBytes)}, dirty {Size(at.DirtyBytes)}, remaining {Size(Remaining(at))}");
+            line += $", round {at.Rounds}, initial {Size(at.InitialBytes)}, dirty {Size(at.DirtyBytes)}, remaining {Size(Remaining(at))}";
         return line;
     }
 

@@ -40,9 +40,11 @@ internal static class StateFile
         }
     }
 
-    public static async Task<MigrationSummary> RestoreAsync(MigrationDestination destination, string path, CancellationToken cancellationToken)
+    public static async Task<MigrationSummary> RestoreAsync(
+        MigrationDestination destination, string path, CancellationToken cancellationToken)
     {
-        var file = new FileStream(path, new FileStreamOptions { BufferSize = 64 << 10, Options = FileOptions.Asynchronous | FileOptions.SequentialScan });
+        const FileOptions Options = FileOptions.Asynchronous | FileOptions.SequentialScan;
+        var file = new FileStream(path, new FileStreamOptions { BufferSize = 64 << 10, Options = Options });
         await using (file.ConfigureAwait(false))
             return await destination.RestoreAsync(file, cancellationToken).ConfigureAwait(false);
     }

@@ -29,7 +29,8 @@ internal sealed class TlsIdentity : IDisposable
         }
         catch (CryptographicException e)
         {
-            throw new VfioException(Errno.EINVAL, $"--cert {certificate}, --key {key}, --ca {authorities}: not as PEM files should be: {e.Message}", e);
+            throw new VfioException(
+                Errno.EINVAL, $"--cert {certificate}, --key {key}, --ca {authorities}: not as PEM files should be: {e.Message}", e);
         }
     }
 

@@ -17,11 +17,16 @@ internal sealed class TransportOptions
         Description = "tcp: the authorities that the other side's certificate may come from; PEM.", HelpName = "FILE",
     };
 
-    private readonly Option<bool> _insecure = new("--insecure") { Description = "tcp: without TLS. Whoever is on the way can read and alter the devices' state." };
+    private readonly Option<bool> _insecure = new("--insecure")
+    {
+        Description = "tcp: without TLS. Whoever is on the way can read and alter the devices' state.",
+    };
 
     private readonly Option<int?> _timeout = new("--timeout")
     {
-        Description = "Give up when it is not done after so long. Never by default.", HelpName = "SECONDS", CustomParser = OptionValues.Number,
+        Description = "Give up when it is not done after so long. Never by default.",
+        HelpName = "SECONDS",
+        CustomParser = OptionValues.Number,
     };
 
     public void AddTo(Command command)

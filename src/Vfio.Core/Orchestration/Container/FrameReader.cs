@@ -42,7 +42,10 @@ internal sealed class FrameReader(Stream stream)
             if (Enum.IsDefined(kind))
                 return new(kind, BinaryPrimitives.ReadUInt32LittleEndian(_header.AsSpan(4)), payload);
             if (((uint)kind & ContainerFormat.Optional) == 0)
-                throw new MigrationStepException(Errno.EOPNOTSUPP, $"the migration has a frame of a kind that this side does not know: {(uint)kind}");
+            {
+                throw new MigrationStepException(
+                    Errno.EOPNOTSUPP, $"the migration has a frame of a kind that this side does not know: {(uint)kind}");
+            }
         }
 
         return null;

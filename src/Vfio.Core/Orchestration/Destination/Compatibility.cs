@@ -11,7 +11,8 @@ internal static class Compatibility
         if (source.Count != destination.Count)
         {
             throw new MigrationStepException(
-                Errno.EINVAL, $"the source moves {source.Count} ({string.Join(", ", source.Select(s => s.Name))}), and there is room for {destination.Count}");
+                Errno.EINVAL,
+                $"the source moves {source.Count} ({string.Join(", ", source.Select(s => s.Name))}), here is room for {destination.Count}");
         }
 
         foreach (var (from, to) in source.Zip(destination))
@@ -21,7 +22,10 @@ internal static class Compatibility
             if ((from.Capabilities & MigrationCapabilities.StopCopy) == 0)
                 throw new MigrationStepException(Errno.EBADMSG, $"{from.Name} does not migrate");
             if (from.IsPrecopied && !to.Has(MigrationCapabilities.PreCopy))
-                throw new MigrationStepException(Errno.EOPNOTSUPP, $"{from.Name} is read while it runs, which {to.Name} does not know; move it without PRE_COPY");
+            {
+                throw new MigrationStepException(
+                    Errno.EOPNOTSUPP, $"{from.Name} is read while it runs, which {to.Name} does not know; move it without PRE_COPY");
+            }
         }
     }
 
@@ -34,17 +38,15 @@ internal static class Compatibility
             if (!device.Has(MigrationCapabilities.StopCopy))
                 throw new MigrationStepException(Errno.EOPNOTSUPP, $"{device.Name} does not migrate");
             if (devices.Count > 1 && !device.Has(MigrationCapabilities.P2P) && !areNoPeers)
-            {
-                throw new MigrationStepException(
-                    Errno.EOPNOTSUPP, $"{device.Name} has no P2P states, so it cannot move in a set, unless its devices never speak to each other");
-            }
+                throw MovedDevices.WithoutP2P(device.Name);
 
             var state = await device.TryGetStateAsync(cancellationToken).ConfigureAwait(false);
             cancellationToken.ThrowIfCancellationRequested();
             if (state is not (MigrationState.Running or MigrationState.Stop))
             {
                 throw new MigrationStepException(
-                    Errno.EBUSY, $"{new DeviceLeftIn(device.Name, state)}; only a device in {MigrationState.Running} or {MigrationState.Stop} takes another's place");
+                    Errno.EBUSY,
+                    $"{new DeviceLeftIn(device.Name, state)}; only one in {MigrationState.Running} or {MigrationState.Stop} is replaced");
             }
         }
     }

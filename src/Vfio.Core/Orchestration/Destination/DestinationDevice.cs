@@ -37,7 +37,10 @@ internal sealed class DestinationDevice(MigratingDevice device)
     {
         var state = await TryGetStateAsync(CancellationToken.None).ConfigureAwait(false);
         if (state != MigrationState.Stop)
-            throw new MigrationStepException(Errno.ENODEV, $"{new DeviceLeftIn(Name, state)} and no longer in {MigrationState.Stop}: it was reset");
+        {
+            throw new MigrationStepException(
+                Errno.ENODEV, $"{new DeviceLeftIn(Name, state)} and no longer in {MigrationState.Stop}: it was reset");
+        }
     }
 
     /// <summary>Lets it run: from here on the source's is out of date, unless it turns out that it never left STOP.</summary>

@@ -75,7 +75,8 @@ internal sealed class DestinationReplies : IAsyncDisposable
                 }
 
                 // A reply that nobody waits for yet may wait; a second one, nobody asked for.
-                if (frame.Kind is not (FrameKind.Accepted or FrameKind.Loaded or FrameKind.Running) || !_replies.Writer.TryWrite(frame.Kind))
+                if (frame.Kind is not (FrameKind.Accepted or FrameKind.Loaded or FrameKind.Running)
+                    || !_replies.Writer.TryWrite(frame.Kind))
                     throw new MigrationStepException(Errno.EPROTO, $"the destination speaks out of turn: {frame.Kind}");
                 if (frame.Kind == FrameKind.Running)
                 {

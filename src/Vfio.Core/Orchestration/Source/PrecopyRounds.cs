@@ -71,7 +71,7 @@ internal sealed class PrecopyRounds(SourceRun run, IReadOnlyList<SourceDevice> d
         {
             throw new MigrationStepException(
                 Errno.ETIMEDOUT,
-                $"after {Rounds} rounds there is still more to move than fits into a downtime of {options.DowntimeTarget.TotalMilliseconds:0} ms");
+                $"after {Rounds} rounds more is left than fits into a downtime of {options.DowntimeTarget.TotalMilliseconds:0} ms");
         }
 
         return true;

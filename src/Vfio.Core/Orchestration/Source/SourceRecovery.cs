@@ -42,7 +42,8 @@ internal static class SourceRecovery
     }
 
     /// <summary>In which state each is now.</summary>
-    public static async Task<IReadOnlyList<DeviceLeftIn>> StatesAsync(IReadOnlyList<SourceDevice> devices, TimeSpan limit, TimeProvider clock)
+    public static async Task<IReadOnlyList<DeviceLeftIn>> StatesAsync(
+        IReadOnlyList<SourceDevice> devices, TimeSpan limit, TimeProvider clock)
     {
         using var end = new CancellationTokenSource(limit, clock);
         var states = new List<DeviceLeftIn>(devices.Count);

@@ -49,7 +49,12 @@ internal sealed class SourceRun(
             // A reset meanwhile has left it in RUNNING, and what was read of it is out of date.
             var state = await device.GetStateAsync(cancellationToken).ConfigureAwait(false);
             if (state != MigrationState.StopCopy)
-                throw new MigrationStepException(Errno.ENODEV, $"{device.Name} is in {state} and no longer in {MigrationState.StopCopy}: it was reset");
+            {
+                throw new MigrationStepException(
+                    Errno.ENODEV, $"{device.Name} is in {state} and no longer in {MigrationState.StopCopy}: it was reset");
+            }
+
+
             await device.GoAsync(MigrationState.Stop, cancellationToken).ConfigureAwait(false);
         }
     }
@@ -139,14 +144,10 @@ internal sealed class SourceRun(
             if (!device.Has(MigrationCapabilities.StopCopy))
                 throw new MigrationStepException(Errno.EOPNOTSUPP, $"{device.Name} does not migrate");
             if (devices.Count > 1 && !device.Has(MigrationCapabilities.P2P) && !options.DevicesAreNoPeers)
-            {
-                throw new MigrationStepException(
-                    Errno.EOPNOTSUPP, $"{device.Name} has no P2P states, so it cannot move in a set, unless its devices never speak to each other");
-            }
-
+                throw MovedDevices.WithoutP2P(device.Name);
             var state = await device.GetStateAsync(cancellationToken).ConfigureAwait(false);
             if (state != MigrationState.Running)
-                throw new MigrationStepException(Errno.EBUSY, $"{device.Name} is in {state}; only a device in {MigrationState.Running} is moved");
+                throw new MigrationStepException(Errno.EBUSY, $"{device.Name} is in {state}; it is moved from {MigrationState.Running}");
         }
     }
 
