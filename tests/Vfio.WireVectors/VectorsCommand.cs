@@ -28,12 +28,14 @@ internal static class VectorsCommand
 
     private static readonly Option<string> ServeWithOption = new("--serve-with")
     {
-        Description = "Starts a server for each set-up by this command, with {setup} and {socket} put in. Without this and --socket: our own.",
+        Description = "Starts a server for each set-up by this command, with {setup} and {socket} put in. Our own by default.",
         HelpName = "COMMAND",
     };
 
     private static readonly Option<string[]> SetupOption = Repeatable("--setup", "NAME", "Only vectors of this set-up. Repeatable.");
-    private static readonly Option<string[]> VectorOption = Repeatable("--vector", "TEXT", "Only vectors whose name or test has this in it. Repeatable.");
+    private static readonly Option<string[]> VectorOption =
+        Repeatable("--vector", "TEXT", "Only vectors whose name or test has this in it. Repeatable.");
+
 
     private static readonly Option<string> PeerOption = new("--peer")
     {
@@ -46,10 +48,14 @@ internal static class VectorsCommand
     private static readonly Argument<string> ServedSetupArgument = new("setup") { Description = "Which device.", HelpName = "SETUP" };
     private static readonly Argument<string> ServedSocketArgument = new("socket") { Description = "Where.", HelpName = "PATH" };
 
-    public static async Task<int> RunAsync(IReadOnlyList<string> args, TextWriter output, TextWriter error, CancellationToken cancellationToken)
+    public static async Task<int> RunAsync(
+        IReadOnlyList<string> args, TextWriter output, TextWriter error, CancellationToken cancellationToken)
     {
         PeerOption.AcceptOnlyFromAmong([.. RequestReader.Peers]);
-        var serve = new Command("serve", "Serves a set-up with our own server, until it is interrupted.") { ServedSetupArgument, ServedSocketArgument };
+        var serve = new Command("serve", "Serves a set-up with our own server, until it is interrupted.")
+        {
+            ServedSetupArgument, ServedSocketArgument,
+        };
         var root = new RootCommand("Holds a vfio-user server against the exchanges of libvfio-user's own tests.")
         {
             FilesArgument, SocketOption, ServeWithOption, SetupOption, VectorOption, PeerOption, JsonOption, VerboseOption, serve,
@@ -122,7 +128,8 @@ internal static class VectorsCommand
         var name = parsed.GetValue(ServedSetupArgument)!;
         if (Setup.Find(name) is not { } setup)
         {
-            await error.WriteLineAsync($"{name} is no set-up; there are {string.Join(", ", Setup.All.Select(one => one.Name))}").ConfigureAwait(false);
+            var known = string.Join(", ", Setup.All.Select(one => one.Name));
+            await error.WriteLineAsync($"{name} is no set-up; there are {known}").ConfigureAwait(false);
             return WrongArguments;
         }
 

@@ -6,7 +6,8 @@ namespace Vfio;
 /// <param name="Offset">Where in the region.</param>
 /// <param name="Size">Width of the write in bytes.</param>
 /// <param name="EventFd">
-/// The eventfd; the device's, until it is closed. An invalid handle where the place has none: its client has to send such writes as messages.
+/// The eventfd; the device's, until it is closed. An invalid handle where the place has none, and writes
+/// come as messages.
 /// </param>
 /// <param name="Flags">KVM_IOEVENTFD_FLAG_* bits.</param>
 /// <param name="DataMatch">The value that the write must have, if the flags say so.</param>

@@ -143,16 +143,7 @@ internal sealed class Demonstration(IVfioHost host, Narrator narrator)
             await using (
                 await host.ServeAsync(function.Address, VfioUserEndpoint.Path(path), null, cancellationToken).ConfigureAwait(false))
             {
-                using (var client = Client.VfioUserClient.Connect(path, out var version))
-                {
-                    narrator.Tell($"a client on {path} negotiated {version}");
-                    var (regions, irqs) = client.GetInfo();
-                    var id = BitConverter.ToUInt32(client.Read(RegionIndex.Config, 0, sizeof(uint)));
-                    narrator.Check(
-                        id == (function.Id.Vendor | ((uint)function.Id.Device << 16)),
-                        $"it reads {id & 0xFFFF:x4}:{id >> 16:x4} from configuration space, of {regions} regions and {irqs} IRQ indexes");
-                }
-
+                await ConnectAsync(function, path, cancellationToken).ConfigureAwait(false);
                 narrator.Tell("the client hung up without a word, as they do");
             }
 
@@ -164,6 +155,29 @@ internal sealed class Demonstration(IVfioHost host, Narrator narrator)
         finally
         {
             directory.Delete(recursive: true);
+        }
+    }
+
+    private async Task ConnectAsync(IPciFunction function, string path, CancellationToken cancellationToken)
+    {
+        var device = new VfioUserDevice(VfioUserEndpoint.Path(path));
+        var opened = await device.OpenAsync(new VfioOpenContext { Dma = new DmaSpace() }, cancellationToken).ConfigureAwait(false);
+        if (!opened.IsSuccess)
+            throw new VfioException(opened.Error, $"the device on {path} does not open: {opened.Error}");
+        try
+        {
+            var server = device.Client!.Server;
+            narrator.Tell($"a client on {path} negotiated 0.{server.Minor} {server.Capabilities}");
+            var id = new byte[sizeof(uint)];
+            var read = device.Read(RegionIndex.Config, 0, id);
+            narrator.Check(
+                read.Value == id.Length && BitConverter.ToUInt32(id) == (function.Id.Vendor | ((uint)function.Id.Device << 16)),
+                $"it reads {BitConverter.ToUInt16(id):x4}:{BitConverter.ToUInt16(id, 2):x4} from configuration space, "
+                + $"of {device.Info.RegionCount} regions and {device.Info.IrqCount} IRQ indexes");
+        }
+        finally
+        {
+            await device.CloseAsync(ResetCause.Close).ConfigureAwait(false);
         }
     }
 

@@ -69,7 +69,7 @@ internal sealed class ClientDmaLogging(IDmaLogging log)
     /// <summary>The client has mapped a range.</summary>
     public void Mapped(ulong iova, ulong length)
     {
-        if (!IsAll || _logged.Any(range => iova >= range.Iova && iova - range.Iova < range.Length && length <= range.Length - (iova - range.Iova)))
+        if (!IsAll || _logged.Any(range => Covers(range, iova, length)))
             return;
         if (!_isLogging && TryBegin(new(iova, length)))
             return;
@@ -116,6 +116,9 @@ internal sealed class ClientDmaLogging(IDmaLogging log)
 
     /// <summary>How many bits the bitmap of so many bytes of memory has.</summary>
     public static ulong DivideUp(ulong value, ulong by) => (value / by) + (value % by == 0 ? 0ul : 1ul);
+
+    private static bool Covers(IovaRange range, ulong iova, ulong length)
+        => iova >= range.Iova && iova - range.Iova < range.Length && length <= range.Length - (iova - range.Iova);
 
     private bool TryBegin(IovaRange range)
     {

@@ -25,6 +25,20 @@ public sealed class DmaMapTests
     }
 
     [Fact]
+    public void A_space_says_what_is_mapped_in_the_order_of_the_addresses()
+    {
+        var space = new DmaSpace();
+        Assert.Empty(space.GetMaps());
+        DmaMap[] maps = [.. Enumerable.Range(0, 600).Select(i => LocalMemory.Allocate((ulong)(i * 7919 % 600) << 13, 0x1000))];
+        Assert.All(maps, map => Assert.True(space.Map(map).IsSuccess));
+        Assert.Equal(maps.OrderBy(map => map.Iova), space.GetMaps());
+        Assert.True(space.Unmap(0x2000, 0x2000 + 0xFFF).IsSuccess);
+        Assert.Equal(maps.Where(map => map.Iova != 0x2000).OrderBy(map => map.Iova), space.GetMaps());
+        space.UnmapAll();
+        Assert.Empty(space.GetMaps());
+    }
+
+    [Fact]
     public async Task Holders_never_touch_memory_that_was_given_back()
     {
         var cancellation = TestContext.Current.CancellationToken;

@@ -48,16 +48,17 @@ internal sealed class Entry(JsonElement json, string place)
         return json.EnumerateArray().Select((item, i) => new Entry(item, $"{place}[{i}]"));
     }
 
-    /// <summary>Complains of members that are none of the schema's.</summary>
+    /// <summary>Complains of members that are none of the schema's, or there twice.</summary>
     public void End()
     {
-        foreach (var member in Members())
+        var seen = new HashSet<string>();
+        foreach (var member in json.EnumerateObject())
         {
-            _ = member;
+            if (!seen.Add(member.Name))
+                throw Wrong($"has \"{member.Name}\" twice");
+            if (!_asked.Contains(member.Name))
+                throw Wrong($"\"{member.Name}\" is nothing that can stand here");
         }
-
-        if (json.EnumerateObject().Select(member => member.Name).FirstOrDefault(name => !_asked.Contains(name)) is { } unknown)
-            throw Wrong($"\"{unknown}\" is nothing that can stand here");
     }
 
     public string Text() => json.ValueKind == JsonValueKind.String ? json.GetString()! : throw Wrong("is no text");

@@ -58,7 +58,8 @@ internal static class PayloadReader
         foreach (var (name, value) in entry.Members())
         {
             var field = structure.Fields.FirstOrDefault(field => field.Name == name)
-                ?? throw entry.Wrong($"{structure.Name} has no \"{name}\"; it has {string.Join(", ", structure.Fields.Select(f => f.Name))}");
+                ?? throw entry.Wrong(
+                    $"{structure.Name} has no \"{name}\"; it has {string.Join(", ", structure.Fields.Select(known => known.Name))}");
             var number = value.Number();
             if (!field.Holds(number))
                 throw value.Wrong($"0x{number:x} does not fit {field.Width} bytes");

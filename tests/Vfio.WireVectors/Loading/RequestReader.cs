@@ -22,13 +22,15 @@ internal static class RequestReader
         if (noReply && entry.Has("reply"))
             throw entry.Wrong("has a reply, and says that none comes");
         var reply = noReply ? new(0, null, null, null) : Reply(entry.Get("reply"));
-        return new(name.IsString ? name.Text() : $"command {command}", command, spec, body, descriptors, noReply, entry.Find("later")?.Text(), reply,
-            Recorded(entry), Dma(entry));
+        return new(
+            name.IsString ? name.Text() : $"command {command}", command, spec, body, descriptors, noReply, entry.Find("later")?.Text(),
+            reply, Recorded(entry), Dma(entry));
     }
 
     /// <summary>A request with nothing out of the way.</summary>
-    public static RequestStep Plain(string what, ushort command, Payload body, ReplySpec reply, IReadOnlyDictionary<string, ReplySpec> recorded,
-        DmaSpec? dma = null, string? later = null)
+    public static RequestStep Plain(
+        string what, ushort command, Payload body, ReplySpec reply, IReadOnlyDictionary<string, ReplySpec> recorded, DmaSpec? dma = null,
+        string? later = null)
         => new(what, command, new(null, null), body, [], NoReply: false, later, reply, recorded, dma);
 
     public static Part Part(string structure, params ReadOnlySpan<(string Field, ulong Value)> fields)

@@ -5,8 +5,7 @@ namespace Vfio.WireVectors.Loading;
 /// <summary>Reads a step: README.md, "Steps". The short forms become requests.</summary>
 internal static class StepReader
 {
-    private const uint ConfigRegion = 7, DoorbellRegion = 0;
-    private const int RegionAccessLength = 16;
+    private const uint DoorbellRegion = 0;
 
     private static readonly (string Key, Func<Entry, IEnumerable<Step>> Read)[] Forms =
     [
@@ -15,8 +14,8 @@ internal static class StepReader
         ("write", WriteRegion),
         ("state", ChangeState),
         ("doorbell", RingDoorbell),
-        ("counter", entry => [new CounterStep($"counter of {entry.Get("counter").Text()}", entry.Get("counter").Text(), entry.Get("is").Number())]),
-        ("signal", entry => [new SignalStep($"signal {entry.Get("signal").Text()}", entry.Get("signal").Text(), entry.Get("by").Number())]),
+        ("counter", TakeCounter),
+        ("signal", Signal),
         ("memory", Memory),
         ("same", Same),
         ("closed", entry => entry.Get("closed").Flag() ? [new ClosedStep("the connection")] : throw entry.Wrong("can only be true")),
@@ -35,15 +34,31 @@ internal static class StepReader
         return steps;
     }
 
+    private static IEnumerable<Step> TakeCounter(Entry entry)
+    {
+        var name = entry.Get("counter").Text();
+        return [new CounterStep($"counter of {name}", name, entry.Get("is").Number())];
+    }
+
+    private static IEnumerable<Step> Signal(Entry entry)
+    {
+        var name = entry.Get("signal").Text();
+        return [new SignalStep($"signal {name}", name, entry.Get("by").Number())];
+    }
+
     // {"read": REGION, "at": OFFSET, "is": PAYLOAD} or with "count" and an errno.
     private static IEnumerable<Step> ReadRegion(Entry entry)
     {
         var (region, at) = ((uint)entry.Get("read").Number(uint.MaxValue), entry.Get("at").Number());
         var expected = entry.Find("is") is { } data ? PayloadReader.Reply(data) : null;
-        var count = entry.Find("count")?.Number(uint.MaxValue) ?? (ulong)(expected ?? throw entry.Wrong("has neither \"is\" nor \"count\"")).Build().Length;
+        if (expected is null && !entry.Has("count"))
+            throw entry.Wrong("has neither \"is\" nor \"count\"");
+        var count = entry.Find("count")?.Number(uint.MaxValue) ?? (ulong)expected!.Build().Length;
         var access = Access(region, at, (uint)count);
-        var reply = new ReplySpec(entry.Find("errno")?.Error() ?? 0, expected is null ? null : new([access, new PayloadPart(expected)]), null, null);
-        return [RequestReader.Plain($"read {count} of region {region} at 0x{at:x}", 9, new([access]), reply, RequestReader.Recorded(entry, isReadOf: access))];
+        var body = expected is null ? null : new Payload([access, new PayloadPart(expected)]);
+        var reply = new ReplySpec(entry.Find("errno")?.Error() ?? 0, body, null, null);
+        var recorded = RequestReader.Recorded(entry, isReadOf: access);
+        return [RequestReader.Plain($"read {count} of region {region} at 0x{at:x}", 9, new([access]), reply, recorded)];
     }
 
     private static IEnumerable<Step> WriteRegion(Entry entry)

@@ -75,7 +75,10 @@ internal sealed class StructurePart(Structure structure, IReadOnlyDictionary<str
     }
 }
 
-/// <summary>JSON text with a NUL, to the end of the payload; in a reply the members that are named must have their values, and null is for one that must not be there.</summary>
+/// <summary>
+/// JSON text with a NUL, to the end of the payload. In a reply the members that are named must have their values, and null is for one that
+/// must not be there.
+/// </summary>
 internal sealed class JsonPart(JsonElement json) : Part
 {
     public override int? Length => null;

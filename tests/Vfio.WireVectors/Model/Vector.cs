@@ -45,7 +45,7 @@ internal sealed record HeaderSpec(uint? Size, uint? Flags);
 /// <param name="IsClosed">Nothing comes back, and the connection is closed.</param>
 internal sealed record ReplySpec(int Error, Payload? Body, int? Descriptors, string? Save, bool IsClosed = false);
 
-/// <summary>The memory that the client reaches for the server, and the commands that must come for it, in order, before the reply.</summary>
+/// <summary>The memory that the client reaches for the server, and the commands that must come for it before the reply.</summary>
 internal sealed record DmaSpec(string Memory, ulong At, int Error, IReadOnlyList<DmaCommand> Commands);
 
 /// <summary>A DMA_READ or DMA_WRITE.</summary>

@@ -9,7 +9,8 @@ internal sealed class Report(TextWriter output, bool isJson, bool isVerbose, str
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
     private readonly List<VectorResult> _results = [];
 
-    public bool IsGood => _results.Any(result => result.IsPassed) && _results.All(result => result.IsPassed || result.SkipReason is not null);
+    public bool IsGood
+        => _results.Any(result => result.IsPassed) && _results.All(result => result.IsPassed || result.SkipReason is not null);
 
     public void Add(VectorResult result)
     {

@@ -7,7 +7,8 @@ namespace Vfio.WireVectors.Running;
 /// <summary>Runs vectors against the servers of their set-ups.</summary>
 internal sealed class Runner(IServers servers, string? peer, Action<VectorResult> done)
 {
-    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(10), Pause = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(10), Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
 
     public async Task RunAsync(IEnumerable<Vector> vectors, CancellationToken cancellationToken)
     {
@@ -37,7 +38,7 @@ internal sealed class Runner(IServers servers, string? peer, Action<VectorResult
         var (socket, trouble) = Connect(server);
         if (socket is null)
             return new(vector, [trouble!], 0);
-        using var run = new VectorRun(vector, socket, peer);
+        using var run = new VectorRun(vector, socket, peer, Patience);
         var differences = run.Run();
         return new(vector, differences, run.Assertions);
     }

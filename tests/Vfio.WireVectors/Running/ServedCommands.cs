@@ -3,7 +3,7 @@ using Vfio.WireVectors.Wire;
 
 namespace Vfio.WireVectors.Running;
 
-/// <summary>The client's side of DMA by messages: answers the server's commands during one request, and holds them against those expected.</summary>
+/// <summary>The client's side of DMA by messages: answers the server's commands during a request, and compares them.</summary>
 internal sealed class ServedCommands(DmaSpec? spec, ClientFiles files)
 {
     private const ushort DmaRead = 11, DmaWrite = 12;

@@ -8,10 +8,10 @@ namespace Vfio.WireVectors.Running;
 /// <summary>One vector against one server: a connection of its own, from the negotiation to the close.</summary>
 internal sealed class VectorRun : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private readonly Vector _vector;
     private readonly WireSocket _socket;
     private readonly string? _peer;
+    private readonly TimeSpan _patience;
     private readonly ClientFiles _files;
     private readonly Dictionary<string, (ushort Id, RequestStep Step)> _later = [];
     private readonly List<string> _differences = [];
@@ -22,8 +22,10 @@ internal sealed class VectorRun : IDisposable
     /// <param name="vector">What is done.</param>
     /// <param name="socket">A connection that nothing was sent over; owned from here on.</param>
     /// <param name="peer">Whose recorded answers count where there are any; null: those of record.</param>
-    public VectorRun(Vector vector, WireSocket socket, string? peer)
+    /// <param name="patience">How long a message may take to come.</param>
+    public VectorRun(Vector vector, WireSocket socket, string? peer, TimeSpan patience)
     {
+        _patience = patience;
         _vector = vector;
         _socket = socket;
         _peer = peer;
@@ -127,7 +129,7 @@ internal sealed class VectorRun : IDisposable
                 break;
             case ClosedStep:
                 Assertions++;
-                if (_socket.Receive(Patience) is { } extra)
+                if (_socket.Receive(_patience) is { } extra)
                     Differ(step.What, $"expected its end, got {Describe(extra)}");
                 break;
             case QuietStep quiet:
@@ -154,7 +156,8 @@ internal sealed class VectorRun : IDisposable
         var body = request.Body.Build();
         var id = _nextId++;
         var flags = request.Header.Flags ?? (request.NoReply ? WireMessage.NoReplyFlag : 0);
-        var header = WireMessage.Header(id, request.Command, request.Header.Size ?? (uint)(WireMessage.HeaderLength + body.Length), flags, 0);
+        var size = request.Header.Size ?? (uint)(WireMessage.HeaderLength + body.Length);
+        var header = WireMessage.Header(id, request.Command, size, flags, 0);
         if (!_socket.Send([.. header, .. body], [.. request.Descriptors.Select(name => _files[name])]))
             Differ(request.What, "the server has closed the connection");
         return id;
@@ -198,9 +201,10 @@ internal sealed class VectorRun : IDisposable
         while (true)
         {
             SafeFileHandle[] sockets = _twin is null ? [_socket.Handle] : [_socket.Handle, _twin.Handle];
-            var ready = Polling.Wait(sockets, Patience) ?? throw new TimeoutException($"{request.What}: no reply in {Patience.TotalSeconds} s");
+            var ready = Polling.Wait(sockets, _patience)
+                ?? throw new TimeoutException($"{request.What}: no reply in {_patience.TotalSeconds} s");
             var from = ready == _socket.Handle ? _socket : _twin!;
-            var message = from.Receive(Patience);
+            var message = from.Receive(_patience);
             if (message is null)
             {
                 if (!mayClose)

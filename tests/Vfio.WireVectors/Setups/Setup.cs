@@ -11,9 +11,6 @@ internal sealed record Setup(string Name)
     /// <summary>PCI Express, with 4096 bytes of configuration space; 256 otherwise.</summary>
     public bool IsExpress { get; init; }
 
-    /// <summary>Whether configuration space has the capability of PCI Express too: without it no device reports errors.</summary>
-    public bool HasExpressCapability { get; init; }
-
     public IReadOnlyList<BarSpec> Bars { get; init; } = [];
 
     public IReadOnlyList<CapabilitySpec> Capabilities { get; init; } = [];

@@ -67,7 +67,8 @@ internal sealed class SetupDevice : VfioPciDevice, IDisposable
             return destination.Length;
         }
 
-        return region == RegionIndex.Bar0 && _doorbell is not null ? _doorbell.Read(offset, destination) : base.Read(region, offset, destination);
+        return region == RegionIndex.Bar0 && _doorbell is not null ? _doorbell.Read(offset, destination)
+            : base.Read(region, offset, destination);
     }
 
     public override VfioResult<int> Write(int region, ulong offset, ReadOnlySpan<byte> source)

@@ -5,7 +5,8 @@ namespace Vfio.WireVectors.Setups;
 /// <summary>The hardware of a set-up: configuration space with writable bits, and BARs of memory. Raw; the core virtualizes it.</summary>
 internal sealed class SetupFunction : IPciFunction, IDisposable
 {
-    private const int CommandBits = 0x0547, StatusAndCapabilities = 0x06, CapabilityPointer = 0x34, InterruptPin = 0x3D, ExtendedStart = 0x100;
+    private const int CommandBits = 0x0547, StatusAndCapabilities = 0x06, CapabilityPointer = 0x34, InterruptPin = 0x3D;
+    private const int ExtendedStart = 0x100;
     private const ushort Vendor = 0xDEAD, Device = 0xBEEF;
     private readonly Setup _setup;
     private readonly Lock _lock = new();

@@ -20,7 +20,7 @@ internal static class SetupTable
         new("two-bars") { Bars = [new(0, 4096, BarKind.Io), new(1, 4096)] },
         new("interrupts")
         {
-            IsExpress = true, HasExpressCapability = true, HasDoorbell = true, Migrates = true, MsixVectors = 2048,
+            IsExpress = true, HasDoorbell = true, Migrates = true, MsixVectors = 2048,
             Bars = [Doorbell, new(2, 0x10000)], Capabilities = [ExpressAt(0x40, next: 0x80), MsixAt(0x80, 2048, table: 2)],
         },
         new("regions") { Bars = [new(1, 4096), Mapped(2), new(3, 0x10000) { Mapping = (0, NineAreas) }] },
@@ -48,12 +48,16 @@ internal static class SetupTable
                 Vendor(0x90, 0, "Hello world."),
             ],
         },
-        new("express-capability") { HasExpressCapability = true, HasDoorbell = true, Bars = [Doorbell], Capabilities = [ExpressAt(0x40, next: 0)] },
+        new("express-capability") { HasDoorbell = true, Bars = [Doorbell], Capabilities = [ExpressAt(0x40, next: 0)] },
         new("msi") { Capabilities = [new(0x40, [0x05, 0, 0x08, 0, .. new byte[20]]) { Writable = [0, 0, 0x71, 0] }], MsiVectors = 16 },
-        new("msix") { Bars = [new(0, 0x1000)], Capabilities = [new(0x40, [0x11, .. new byte[11]]) { Writable = [0, 0, 0, 0xC0] }], MsixVectors = 1 },
+        new("msix")
+        {
+            Bars = [new(0, 0x1000)], MsixVectors = 1,
+            Capabilities = [new(0x40, [0x11, .. new byte[11]]) { Writable = [0, 0, 0, 0xC0] }],
+        },
         new("extended-capabilities")
         {
-            IsExpress = true, HasExpressCapability = true,
+            IsExpress = true,
             Capabilities =
             [
                 ExpressAt(0x40, next: 0),
@@ -65,7 +69,7 @@ internal static class SetupTable
         new("config-callback") { IsExpress = true, ConfigFill = 0xCC },
         new("quiesce")
         {
-            IsExpress = true, HasExpressCapability = true, HasDoorbell = true, HasDma = true, Migrates = true, Bars = [Doorbell],
+            IsExpress = true, HasDoorbell = true, HasDma = true, Migrates = true, Bars = [Doorbell],
             Capabilities = [ExpressAt(0x40, next: 0)], IoEventFds = (0, [0]),
         },
     ];

@@ -34,7 +34,8 @@ internal sealed unsafe class WireSocket(SafeFileHandle socket) : IDisposable
             return new(handle);
         var error = (Errno)Marshal.GetLastPInvokeError();
         handle.Dispose();
-        return error is Errno.ENOENT or Errno.ECONNREFUSED or Errno.EAGAIN ? null : throw new VfioException(error, $"connect {path}: {error}");
+        return error is Errno.ENOENT or Errno.ECONNREFUSED or Errno.EAGAIN ? null
+            : throw new VfioException(error, $"connect {path}: {error}");
     }
 
     /// <summary>Sends a message with its descriptors in one sendmsg; what does not fit goes after it.</summary>
