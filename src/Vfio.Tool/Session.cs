@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Vfio.Hosting;
 using Vfio.Simulation;
 using Vfio.Tool.Output;
+using Vfio.User;
 
 namespace Vfio.Tool;
 
@@ -26,7 +27,8 @@ internal sealed class Session : IAsyncDisposable
         Terminal terminal,
         LogLevel level,
         SimulationOptions? simulation,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        VfioUserClientOptions? remote = null)
     {
         var remotes = parsed.GetValue(options.Remote) ?? [];
         // The embedded topology is what there is when nothing is named.
@@ -41,7 +43,7 @@ internal sealed class Session : IAsyncDisposable
         if (topology is not null)
             builder.AddSimulation(topology, simulation);
         foreach (var socket in remotes)
-            builder.AddVfioUser(socket.Length > 0 ? socket : throw new UsageException("--remote: a socket's path is not empty"));
+            builder.AddVfioUser(socket.Length > 0 ? socket : throw new UsageException("--remote: a socket's path is not empty"), remote);
         var beside = Path.Combine(AppContext.BaseDirectory, "plugins");
         if (Directory.Exists(beside))
             builder.AddPlugins(beside);

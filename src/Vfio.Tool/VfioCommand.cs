@@ -72,6 +72,8 @@ internal static class VfioCommand
         root.Add(PluginsCommand.Create(options, terminal));
         root.Add(ShowCommand.Create(options, terminal));
         root.Add(ServeCommand.Create(options, terminal));
+        root.Add(MigrateCommand.Create(options, terminal));
+        root.Add(RestoreCommand.Create(options, terminal));
         root.Add(TopologyCommand.Create(terminal));
         root.Add(DemoCommand.Create(options, terminal));
         return root;

@@ -5,11 +5,16 @@ namespace Vfio.Tool.Tests;
 /// <summary>Runs the command in this process, its output captured.</summary>
 internal static class Cli
 {
-    public static async Task<CliResult> RunAsync(params string[] args)
+    public static Task<CliResult> RunAsync(params string[] args) => RunAsync(new(), TestContext.Current.CancellationToken, args);
+
+    /// <summary>Runs it with what it says to be heard at once, until it is interrupted.</summary>
+    public static async Task<CliResult> RunAsync(HeardText heard, CancellationToken interrupt, params string[] args)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var code = await VfioCommand.RunAsync(args, output, error, isTerminal: false, TestContext.Current.CancellationToken);
+        using var both = TextWriter.Synchronized(heard.On(output));
+        using var errors = TextWriter.Synchronized(heard.On(error));
+        var code = await VfioCommand.RunAsync(args, both, errors, heard.IsTerminal, interrupt);
         return new(code, output.ToString(), error.ToString());
     }
 }
@@ -17,6 +22,13 @@ internal static class Cli
 internal sealed record CliResult(int Code, string Out, string Error)
 {
     public JsonElement Json() => JsonDocument.Parse(Out).RootElement;
+
+    /// <summary>Asserts a failure after something was said.</summary>
+    public void AssertRefused(string reason)
+    {
+        Assert.Equal(1, Code);
+        Assert.Contains(reason, Error, StringComparison.Ordinal);
+    }
 
     /// <summary>Asserts a failure that says one thing, on stderr alone.</summary>
     public void AssertFailed(int code, string reason)

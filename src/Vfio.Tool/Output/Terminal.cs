@@ -16,6 +16,7 @@ internal sealed class Terminal
         Error = error;
         IsTerminal = isTerminal;
         var coloured = isTerminal && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
+        IsAnimated = coloured;
         Console = AnsiConsole.Create(new()
         {
             Ansi = coloured ? AnsiSupport.Detect : AnsiSupport.No,
@@ -33,7 +34,19 @@ internal sealed class Terminal
 
     public bool IsTerminal { get; }
 
+    /// <summary>Whether progress is shown.</summary>
+    public bool IsAnimated { get; }
+
     public IAnsiConsole Console { get; }
+
+    /// <summary>A console that draws over what it has drawn; only for a terminal.</summary>
+    public IAnsiConsole Live() => AnsiConsole.Create(new()
+    {
+        Ansi = Console.Profile.Capabilities.Ansi ? AnsiSupport.Yes : AnsiSupport.No,
+        ColorSystem = ColorSystemSupport.Detect,
+        Interactive = InteractionSupport.Yes,
+        Out = new AnsiConsoleOutput(Out),
+    });
 
     /// <summary>A table: bordered on a terminal, columns in plain text elsewhere.</summary>
     public Table Table(params string[] columns)

@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using Vfio.Hosting;
 using Vfio.Hosting.Plugins;
 using Vfio.Tool.Commands;
+using Vfio.Tool.Migration;
 
 namespace Vfio.Tool.Output;
 
@@ -12,4 +13,5 @@ namespace Vfio.Tool.Output;
 [JsonSerializable(typeof(FunctionMatch))]
 [JsonSerializable(typeof(IReadOnlyList<PluginStatus>))]
 [JsonSerializable(typeof(ShownFunction))]
+[JsonSerializable(typeof(MigrationReport))]
 internal sealed partial class ToolJson : JsonSerializerContext;
