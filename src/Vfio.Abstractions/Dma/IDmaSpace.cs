@@ -46,6 +46,12 @@ public interface IDmaSpace
     /// <summary>The log of what is written through this space; null if it keeps none.</summary>
     IDmaLogging? WriteLog => null;
 
+    /// <summary>
+    /// The same memory, reached by messages to its owner also where this process could reach it itself; null: nobody takes messages. What
+    /// is written this way the owner writes, and logs, itself.
+    /// </summary>
+    IDmaSpace? ByMessage => null;
+
     /// <summary>Follows what is mapped, from now on; what is mapped already is told before this returns.</summary>
     /// <param name="observer">Who is told.</param>
     /// <returns>Ends the following: <see cref="IDmaObserver.OnUnmapping"/> is not called for what is still mapped. Null: the space cannot tell.</returns>
