@@ -31,25 +31,25 @@ internal static unsafe class ClientFile
 
         var status = checkedFile.Value;
         return status.IsSealed && !fileIo
-            ? MapMemory(space.Windows, iova, size, access, file, offset, status)
-            : MapCalls(space.Files, iova, size, access, file, offset, status);
+            ? MapMemory(space, iova, size, access, file, offset, status)
+            : MapCalls(space, iova, size, access, file, offset, status);
     }
 
     private static VfioResult<ClientMap> MapMemory(
-        FileWindows windows, ulong iova, ulong size, DmaAccess access, SafeFileHandle file, ulong offset, in Status status)
+        ClientDmaSpace space, ulong iova, ulong size, DmaAccess access, SafeFileHandle file, ulong offset, in Status status)
     {
         // The mapping keeps the file; the descriptor is not needed any more.
         using var descriptor = file;
         var protection = (access.HasFlag(DmaAccess.Read) ? Libc.PROT_READ : 0) | (access.HasFlag(DmaAccess.Write) ? Libc.PROT_WRITE : 0);
-        var window = windows.Take(file, status.Identity, status.Size, status.PageSize, protection, offset, size, out var address);
-        return window.IsSuccess ? new MemoryMap(iova, size, access, address, window.Value, windows) : window.Error;
+        var window = space.Windows.Take(file, status.Identity, status.Size, status.PageSize, protection, offset, size, out var address);
+        return window.IsSuccess ? new MemoryMap(iova, size, access, address, window.Value, space.Windows, space.Requests) : window.Error;
     }
 
     private static VfioResult<ClientMap> MapCalls(
-        OpenFiles files, ulong iova, ulong size, DmaAccess access, SafeFileHandle file, ulong offset, in Status status)
+        ClientDmaSpace space, ulong iova, ulong size, DmaAccess access, SafeFileHandle file, ulong offset, in Status status)
     {
-        var open = files.Take(file, new OpenFileKey(status.Identity, status.Flags), access);
-        return open.IsSuccess ? new FileMap(iova, size, access, open.Value, files, (long)offset) : open.Error;
+        var open = space.Files.Take(file, new OpenFileKey(status.Identity, status.Flags), access);
+        return open.IsSuccess ? new FileMap(iova, size, access, open.Value, space.Files, (long)offset, space.Requests) : open.Error;
     }
 
     private static VfioResult<Status> Check(SafeFileHandle file, DmaAccess access, bool fileIo, ulong offset, ulong size)

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vfio.Native;
+using Vfio.User.Requests;
 
 namespace Vfio.User.Dma;
 
@@ -7,8 +8,8 @@ namespace Vfio.User.Dma;
 /// A range of a file that the client can shorten at any time: it is read and written by calls, which then fail, where a touch of mapped
 /// memory would kill the process by SIGBUS.
 /// </summary>
-internal sealed unsafe class FileMap(ulong iova, ulong size, DmaAccess access, OpenFile file, OpenFiles files, long offset)
-    : ClientMap(iova, size, access, null)
+internal sealed unsafe class FileMap(ulong iova, ulong size, DmaAccess access, OpenFile file, OpenFiles files, long offset, ClientRequests requests)
+    : ClientMap(iova, size, access, null, requests)
 {
     protected override VfioResult Read(ulong iova, Span<byte> destination)
     {

@@ -1,3 +1,5 @@
+using Vfio.User.Requests;
+
 namespace Vfio.User.Dma;
 
 /// <summary>A range of a file that nobody can shorten: it is mapped, and touched in place.</summary>
@@ -7,8 +9,10 @@ namespace Vfio.User.Dma;
 /// <param name="address">The memory, in the window.</param>
 /// <param name="window">What keeps it mapped.</param>
 /// <param name="windows">Who takes the window back.</param>
-internal sealed unsafe class MemoryMap(ulong iova, ulong size, DmaAccess access, byte* address, FileWindow window, FileWindows windows)
-    : ClientMap(iova, size, access, address)
+/// <param name="requests">What may wait for the range, when it is reached by message.</param>
+internal sealed unsafe class MemoryMap(
+    ulong iova, ulong size, DmaAccess access, byte* address, FileWindow window, FileWindows windows, ClientRequests requests)
+    : ClientMap(iova, size, access, address, requests)
 {
     protected override void OnUnmapped() => windows.Release(window);
 }
