@@ -1,0 +1,30 @@
+using System.Buffers.Binary;
+using Vfio;
+
+namespace SharedPages;
+
+/// <summary>BAR 0: one register of 8 bytes, seconds since 1970. What is written is when the alarm goes off; 0 is no alarm.</summary>
+internal sealed class TimeRegister(Alarm alarm) : DeviceRegion
+{
+    public const int Length = sizeof(long);
+
+    public override ulong Size => Length;
+
+    public override RegionFlags Flags => RegionFlags.Read | RegionFlags.Write;
+
+    public override VfioResult<int> Read(ulong offset, Span<byte> destination)
+    {
+        if (offset != 0 || destination.Length != Length)
+            return Errno.EINVAL;
+        BinaryPrimitives.WriteInt64LittleEndian(destination, alarm.Seconds);
+        return Length;
+    }
+
+    public override VfioResult<int> Write(ulong offset, ReadOnlySpan<byte> source)
+    {
+        if (offset != 0 || source.Length != Length)
+            return Errno.EINVAL;
+        alarm.Seconds = BinaryPrimitives.ReadInt64LittleEndian(source);
+        return Length;
+    }
+}
