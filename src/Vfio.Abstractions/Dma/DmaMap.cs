@@ -103,19 +103,30 @@ public unsafe class DmaMap : DmaHold
     /// <inheritdoc/>
     protected internal override void Release(in DmaSegment segment) => Release();
 
-    internal void Unmap()
+    /// <summary>From here on no new hold is given, and transfers that wait are ended. Called once, as are the two below.</summary>
+    internal void End()
     {
-        // From here on no new hold is given; the sign bit and the count share one word, so none can slip in between.
+        // The sign bit and the count share one word, so no hold can slip in between.
         if (Interlocked.Add(ref _state, Closed) != Closed)
-        {
             OnUnmapping();
-            lock (_unused)
-            {
-                while (Volatile.Read(ref _state) != Closed)
-                    Monitor.Wait(_unused);
-            }
-        }
+    }
 
+    /// <summary>Waits, after <see cref="End"/>, until nobody holds the range.</summary>
+    internal void WaitUnused()
+    {
+        if (Volatile.Read(ref _state) == Closed)
+            return;
+        lock (_unused)
+        {
+            while (Volatile.Read(ref _state) != Closed)
+                Monitor.Wait(_unused);
+        }
+    }
+
+    /// <summary>Waits, after <see cref="End"/>, until nobody holds the range, and gives the memory back.</summary>
+    internal void GiveBack()
+    {
+        WaitUnused();
         OnUnmapped();
     }
 }

@@ -8,22 +8,37 @@ public class DmaSpace : IDmaSpace
 {
     private readonly Lock _changing = new();
     private readonly DmaTable _maps = new();
+    private readonly DmaObservers _observers = new();
 
     /// <summary>How many ranges are mapped.</summary>
     public int Count => _maps.Count;
 
     internal int ChunkCount => _maps.ChunkCount;
 
-    /// <summary>Maps a range.</summary>
+    /// <summary>Maps a range. Waits for observers, and with them for other changes; lookups wait for neither.</summary>
     /// <param name="map">The range; the space owns it once this has succeeded.</param>
-    /// <returns>EEXIST: it overlaps another.</returns>
+    /// <returns>EEXIST: it overlaps another. Any errno of an observer: it was mapped for a moment, and cannot be mapped again.</returns>
     public VfioResult Map(DmaMap map)
     {
+        VfioResult told;
         lock (_changing)
-            return _maps.TryAdd(map) ? VfioResult.Success : Errno.EEXIST;
+        {
+            if (!_maps.TryAdd(map))
+                return Errno.EEXIST;
+            told = _observers.Mapped(map);
+            if (told.IsSuccess)
+                return told;
+            _ = _maps.TryRemove(map.Iova, map.Last, out _);
+        }
+
+        map.WaitUnused();
+        return told;
     }
 
-    /// <summary>Unmaps every range that lies inside an address range, as type1 v2 does; returns once nobody uses any of them.</summary>
+    /// <summary>
+    /// Unmaps every range that lies inside an address range, as type1 v2 does; returns once nobody uses any of them, nor anybody behind an
+    /// observer.
+    /// </summary>
     /// <param name="iova">First address.</param>
     /// <param name="last">Last address.</param>
     /// <returns>The bytes unmapped, 0 where nothing was mapped; EINVAL: the range cuts a map in two, and nothing was unmapped.</returns>
@@ -34,12 +49,18 @@ public class DmaSpace : IDmaSpace
         {
             if (!_maps.TryRemove(iova, last, out removed))
                 return Errno.EINVAL;
+            foreach (var map in removed)
+            {
+                // Transfers of the range end first: whoever is behind an observer may be waiting for one of them.
+                map.End();
+                _observers.Unmapping(map);
+            }
         }
 
         var bytes = 0ul;
         foreach (var map in removed)
         {
-            map.Unmap();
+            map.GiveBack();
             bytes += map.Size;
         }
 
@@ -128,6 +149,23 @@ public class DmaSpace : IDmaSpace
     }
 
     /// <inheritdoc/>
+    public IDisposable? Observe(IDmaObserver observer)
+    {
+        lock (_changing)
+        {
+            foreach (var map in _maps.ToArray())
+            {
+                if (observer.OnMapped(map) is { IsSuccess: false } refused)
+                    throw new VfioException(refused.Error, $"who follows a DMA space cannot have what is mapped at {map.Iova:x} ({refused.Error})");
+            }
+
+            _observers.Add(observer);
+        }
+
+        return new Following(this, observer);
+    }
+
+    /// <inheritdoc/>
     public virtual IDmaSpace? ByMessage => null;
 
     /// <summary>Holds the map that the first bytes of a transfer lie in, until <see cref="Release"/>.</summary>
@@ -156,4 +194,13 @@ public class DmaSpace : IDmaSpace
     /// <summary>Lets go of a map that <see cref="TryHold"/> held.</summary>
     /// <param name="map">The map.</param>
     protected static void Release(DmaMap map) => map.Release();
+
+    private sealed class Following(DmaSpace space, IDmaObserver observer) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (space._changing)
+                space._observers.Remove(observer);
+        }
+    }
 }

@@ -41,6 +41,13 @@ internal sealed class DmaTable
         return map.Iova <= iova ? map : null;
     }
 
+    /// <summary>All maps, in the order of their addresses.</summary>
+    public DmaMap[] ToArray()
+    {
+        var chunks = _chunks;
+        return chunks.Length == 0 ? [] : Copy(chunks, 0, 0, chunks.Length - 1, chunks[^1].Item.Length);
+    }
+
     /// <summary>Puts a map in its place.</summary>
     /// <param name="map">The map.</param>
     /// <returns>False if it overlaps another: nothing has changed.</returns>
