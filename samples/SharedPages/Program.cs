@@ -1,4 +1,4 @@
-using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.DependencyInjection;
 using SharedPages;
 using Vfio.Samples;
 
@@ -11,6 +11,6 @@ if (SampleArguments.Parse(args, known: "vk") is not { } arguments)
 return await SampleServer.RunAsync(
     "shared-pages",
     arguments.Path,
-    services => new SharedPagesDevice(TimeProvider.System, (ILoggerFactory?)services.GetService(typeof(ILoggerFactory))),
+    services => ActivatorUtilities.CreateInstance<SharedPagesDevice>(services),
     oneClient: !arguments.Switches.Contains('k'),
     verbose: arguments.Switches.Contains('v'));

@@ -3,8 +3,11 @@ using Vfio;
 
 namespace SharedPages;
 
-/// <summary>BAR 0: one register of 8 bytes, seconds since 1970. What is written is when the alarm goes off; 0 is no alarm.</summary>
-internal sealed class TimeRegister(Alarm alarm) : DeviceRegion
+/// <summary>
+/// BAR 0: one register of 8 bytes, seconds since 1970: when the alarm goes off. 0 is no alarm, and what an alarm that went off leaves. A write
+/// acknowledges the interrupt of the last one.
+/// </summary>
+internal sealed class TimeRegister(Alarm alarm, Action acknowledge) : DeviceRegion
 {
     public const int Length = sizeof(long);
 
@@ -24,6 +27,7 @@ internal sealed class TimeRegister(Alarm alarm) : DeviceRegion
     {
         if (offset != 0 || source.Length != Length)
             return Errno.EINVAL;
+        acknowledge();
         alarm.Seconds = BinaryPrimitives.ReadInt64LittleEndian(source);
         return Length;
     }

@@ -22,9 +22,8 @@ internal sealed class MediatedConfig
     private readonly Func<bool> _isAsserted;
 
     /// <param name="id">The ids.</param>
-    /// <param name="bars">The BARs; checked.</param>
     /// <param name="isAsserted">Whether the pin is asserted, which the status register shows.</param>
-    public MediatedConfig(PciId id, IEnumerable<MediatedBar> bars, Func<bool> isAsserted)
+    public MediatedConfig(PciId id, Func<bool> isAsserted)
     {
         _isAsserted = isAsserted;
         Set(Vendor, 2, id.Vendor);
@@ -38,8 +37,6 @@ internal sealed class MediatedConfig
         Allow(CacheLine, 1, byte.MaxValue);
         Allow(Latency, 1, byte.MaxValue);
         Allow(InterruptLine, 1, byte.MaxValue);
-        foreach (var bar in bars)
-            Shape(bar);
         Reset();
     }
 
@@ -81,15 +78,16 @@ internal sealed class MediatedConfig
         return source.Length;
     }
 
-    private void Shape(MediatedBar bar)
+    /// <summary>Gives a BAR its register, before the device is opened. The register shows the next power of two of the size.</summary>
+    public void AddBar(int index, ulong size, BarKind kind)
     {
-        var smallest = bar.Kind == BarKind.Io ? SmallestIo : SmallestMemory;
-        var size = BitOperations.RoundUpToPowerOf2(Math.Max(bar.Region.Size, smallest));
-        var register = Bar0 + (4 * bar.Index);
-        Set(register, 4, bar.Kind switch { BarKind.Io => BarIo, BarKind.Memory64 => Bar64, _ => 0 });
-        Allow(register, 4, (uint)~(size - 1));
-        if (bar.Kind == BarKind.Memory64)
-            Allow(register + 4, 4, (uint)(~(size - 1) >> 32));
+        var decoded = BitOperations.RoundUpToPowerOf2(Math.Max(size, kind == BarKind.Io ? SmallestIo : SmallestMemory));
+        var register = Bar0 + (4 * index);
+        Set(register, 4, kind switch { BarKind.Io => BarIo, BarKind.Memory64 => Bar64, _ => 0 });
+        Allow(register, 4, (uint)~(decoded - 1));
+        if (kind == BarKind.Memory64)
+            Allow(register + 4, 4, (uint)(~(decoded - 1) >> 32));
+        Reset();
     }
 
     private void Set(int at, int width, uint value) => Store(_power.AsSpan(at, width), value);

@@ -23,6 +23,7 @@ public abstract class MediatedPciDevice : VfioDevice
     private static readonly RegisterRange CommandRegister = new(HeaderRegisters.Command, 2);
     private readonly Lock _commanding = new();
     private readonly DeviceRegion?[] _bars = new DeviceRegion?[RegionIndex.Rom];
+    private readonly bool[] _taken = new bool[RegionIndex.Rom];
     private readonly MediatedLines _lines = new();
     private readonly MediatedConfig _config;
     private readonly SemaphoreSlim _turn = new(1, 1);
@@ -32,24 +33,12 @@ public abstract class MediatedPciDevice : VfioDevice
 
     /// <summary>Creates the device, closed.</summary>
     /// <param name="id">What it says it is.</param>
-    /// <param name="bars">Its BARs.</param>
     /// <param name="logger">Where it is told what went wrong on nobody's behalf.</param>
-    /// <exception cref="ArgumentException">Two BARs in one place, or one that is none.</exception>
-    protected MediatedPciDevice(PciId id, IReadOnlyList<MediatedBar> bars, ILogger? logger = null)
+    protected MediatedPciDevice(PciId id, ILogger? logger = null)
     {
-        var taken = new bool[_bars.Length];
-        foreach (var bar in bars)
-        {
-            var last = bar.Kind == BarKind.Memory64 ? bar.Index + 1 : bar.Index;
-            if (bar.Index < 0 || last >= taken.Length || taken[bar.Index] || taken[last] || bar.Region.Size is 0 or > 1UL << 62)
-                throw new ArgumentException($"BAR {bar.Index} of {bar.Region.Size} bytes cannot be there", nameof(bars));
-            taken[bar.Index] = taken[last] = true;
-            _bars[bar.Index] = bar.Region;
-        }
-
         Id = id;
         _logger = logger ?? NullLogger.Instance;
-        _config = new(id, bars, () => _lines.IntxAsserted);
+        _config = new(id, () => _lines.IntxAsserted);
     }
 
     /// <summary>What it says it is.</summary>
@@ -63,6 +52,26 @@ public abstract class MediatedPciDevice : VfioDevice
 
     /// <summary>The memory that the device's DMA reaches; null while it is closed.</summary>
     protected IDmaSpace? Dma => _dma;
+
+    /// <summary>Gives the device a BAR; for its constructor.</summary>
+    /// <param name="index">0 to 5; a 64-bit one takes the next as well.</param>
+    /// <param name="region">What is behind it: its size, how it is read, written and mapped. The register shows the next power of two.</param>
+    /// <param name="kind">What it decodes.</param>
+    /// <exception cref="ArgumentException">It cannot be there, or one is there already.</exception>
+    protected void AddBar(int index, DeviceRegion region, BarKind kind = BarKind.Memory32)
+    {
+        const ulong Most32 = 1UL << 31, Most64 = 1UL << 62;
+        var last = kind == BarKind.Memory64 ? index + 1 : index;
+        if (index < 0 || last >= _bars.Length || _taken[index] || _taken[last]
+            || region.Size == 0 || region.Size > (kind == BarKind.Memory64 ? Most64 : Most32))
+        {
+            throw new ArgumentException($"BAR {index} of {region.Size} bytes cannot be there", nameof(index));
+        }
+
+        _taken[index] = _taken[last] = true;
+        _bars[index] = region;
+        _config.AddBar(index, region.Size, kind);
+    }
 
     /// <summary>
     /// Drives the INTx pin. It is a level: a client is told of its rise, and again when it unmasks while the pin is still asserted. Does
