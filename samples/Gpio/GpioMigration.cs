@@ -23,7 +23,7 @@ internal sealed class GpioMigration(Pins pins) : IMigration
         var copied => new(0, copied == pins.Changes ? 0 : (ulong)CountsSize),
     };
 
-    public ulong StopCopySize => pins.UsesInterrupt ? CountsSize + FlagsSize : CountsSize;
+    public ulong StopCopySize => pins.UsesInterrupt ? CountsSize + FlagsSize : (ulong)CountsSize;
 
     public ValueTask<VfioResult> StepAsync(MigrationArc arc, MigrationSession? session, CancellationToken cancellationToken)
     {

@@ -76,6 +76,9 @@ public unsafe class DmaMap : DmaHold
     {
     }
 
+    /// <summary>The space that it is in; null before.</summary>
+    internal DmaSpace? Space { get; set; }
+
     internal bool TryHold()
     {
         var state = Volatile.Read(ref _state);
@@ -101,7 +104,13 @@ public unsafe class DmaMap : DmaHold
     }
 
     /// <inheritdoc/>
-    protected internal override void Release(in DmaSegment segment) => Release();
+    protected internal override void Release(in DmaSegment segment)
+    {
+        // Before the hold is given up: an unmap that has returned finds every write in the log.
+        if ((segment.Access & DmaAccess.Write) != 0)
+            Space?.NoteWritten(segment.Iova, (ulong)segment.Length);
+        Release();
+    }
 
     /// <summary>From here on no new hold is given, and transfers that wait are ended. Called once, as are the two below.</summary>
     internal void End()

@@ -4,7 +4,7 @@ namespace Vfio;
 /// A DMA space over a table of maps. Lookups take no lock and allocate nothing; a change costs about as much with 65,535 maps as with a
 /// few hundred. What front ends build on. Thread-safe.
 /// </summary>
-public class DmaSpace : IDmaSpace
+public partial class DmaSpace : IDmaSpace
 {
     private readonly Lock _changing = new();
     private readonly DmaTable _maps = new();
@@ -23,8 +23,14 @@ public class DmaSpace : IDmaSpace
         VfioResult told;
         lock (_changing)
         {
+            // Before a lookup can find it: its segments are noted in the space's logs.
+            map.Space = this;
             if (!_maps.TryAdd(map))
+            {
+                map.Space = null;
                 return Errno.EEXIST;
+            }
+
             told = _observers.Mapped(map);
             if (told.IsSuccess)
                 return told;
@@ -133,6 +139,8 @@ public class DmaSpace : IDmaSpace
             }
             finally
             {
+                // One that failed may have written some of it.
+                NoteWritten(iova, (ulong)count);
                 map.Release();
             }
 

@@ -52,6 +52,12 @@ public interface IDmaSpace
     /// </summary>
     IDmaSpace? ByMessage => null;
 
+    /// <summary>
+    /// A log for one of several devices that share the space: it starts and stops by itself, and has what any of them writes.
+    /// </summary>
+    /// <returns>A new one; null if the space keeps none.</returns>
+    IDmaLogging? CreateWriteLog() => WriteLog;
+
     /// <summary>Follows what is mapped, from now on; what is mapped already is told before this returns.</summary>
     /// <param name="observer">Who is told.</param>
     /// <returns>

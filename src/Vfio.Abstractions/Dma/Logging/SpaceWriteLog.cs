@@ -1,0 +1,69 @@
+using System.Numerics;
+
+namespace Vfio;
+
+/// <summary>A log of what is written through a DMA space: starts, stops, and reports. Thread-safe; writers never wait for it.</summary>
+/// <param name="space">The space.</param>
+internal sealed class SpaceWriteLog(DmaSpace space) : IDmaLogging
+{
+    private const ulong SmallestPage = 4096;
+    private readonly Lock _lock = new();
+    private RunningLog? _running;
+    private LogMemory? _memory;
+
+    public VfioResult Start(ReadOnlySpan<IovaRange> ranges, ref ulong pageSize)
+    {
+        var check = IovaRanges.Check(ranges, pageSize);
+        if (!check.IsSuccess)
+            return check;
+        lock (_lock)
+        {
+            if (_running is not null)
+                return Errno.EINVAL;
+            var layout = LogLayout.Of(ranges, pageSize);
+            if (!layout.IsSuccess)
+                return layout.Error;
+            // Kept from one time to the next: what a client makes us reserve does not grow with how often it starts.
+            if (_memory is null || _memory.Words < 2 * layout.Value.Words)
+                _memory = LogMemory.TryReserve(2 * layout.Value.Words);
+            if (_memory is null)
+                return Errno.ENOMEM;
+            _running = new(layout.Value, _memory);
+            space.Add(_running);
+            pageSize = 1ul << layout.Value.PageShift;
+            return VfioResult.Success;
+        }
+    }
+
+    public VfioResult Stop()
+    {
+        lock (_lock)
+        {
+            if (_running is null)
+                return VfioResult.Success;
+            space.Remove(_running);
+            _running = null;
+            // Whoever still marks may leave a bit in the next log, which then reports a page more.
+            _memory?.Clear();
+            return VfioResult.Success;
+        }
+    }
+
+    public VfioResult Report(ulong iova, ulong length, ulong pageSize, Span<ulong> bitmap)
+    {
+        if (pageSize < SmallestPage || !BitOperations.IsPow2(pageSize) || length == 0)
+            return Errno.EINVAL;
+        if (length > ulong.MaxValue - iova)
+            return Errno.EOVERFLOW;
+        var shift = BitOperations.Log2(pageSize);
+        if ((length - 1) >> shift >> 6 >= (ulong)bitmap.Length)
+            return Errno.EINVAL;
+        lock (_lock)
+        {
+            if (_running is null)
+                return Errno.EINVAL;
+            _running.Harvest(new(iova, iova + (length - 1), shift, bitmap));
+            return VfioResult.Success;
+        }
+    }
+}
