@@ -75,7 +75,7 @@ public sealed class VfioUserServer
             using var registration = stopping.Register(() => Stop(wake));
             _logger.Listening(name);
             _listening.TrySetResult();
-            Serve(clients, wake, name, stopping);
+            Serve(clients, wake, new ServedDevice(_device, _options, name, _logger), name, stopping);
         }
         catch (Exception failure)
         {
@@ -88,14 +88,14 @@ public sealed class VfioUserServer
         _finished.TrySetResult();
     }
 
-    private void Serve(ClientSource clients, WakeEvent wake, string name, CancellationToken stopping)
+    private void Serve(ClientSource clients, WakeEvent wake, ServedDevice served, string name, CancellationToken stopping)
     {
         while (!stopping.IsCancellationRequested)
         {
             var socket = clients.Accept(wake, out var error);
             if (socket is not null)
             {
-                if (ServeOne(socket, name, stopping) && _options.EndAfterOneClient)
+                if (ServeOne(socket, served, name, stopping) && _options.EndAfterOneClient)
                     return;
             }
             else if (error == Errno.None)
@@ -111,12 +111,12 @@ public sealed class VfioUserServer
         }
     }
 
-    private bool ServeOne(SafeFileHandle socket, string name, CancellationToken stopping)
+    private bool ServeOne(SafeFileHandle socket, ServedDevice served, string name, CancellationToken stopping)
     {
         ClientSession? session = null;
         try
         {
-            session = new ClientSession(socket, _device, _options, name, _logger, stopping);
+            session = new ClientSession(socket, served, _options, name, _logger, stopping);
             lock (_lock)
                 _session = session;
 

@@ -29,15 +29,16 @@ internal static class CommandTable
         (Command.DeviceReset, DeviceCommands.Reset),
         (Command.RegionWriteMulti, RegionAccessCommands.WriteMulti),
         (Command.DeviceFeature, FeatureCommand.Carry),
-        (Command.MigrationDataRead, MigrationDataCommands.Carry),
-        (Command.MigrationDataWrite, MigrationDataCommands.Carry),
+        (Command.MigrationDataRead, MigrationDataCommands.Read),
+        (Command.MigrationDataWrite, MigrationDataCommands.Write),
+        (Command.GetPrecopyInfo, MigrationDataCommands.GetPrecopyInfo),
     ]);
 
     public static CommandHandler? Find(Command command) => (int)command < Handlers.Length ? Handlers[(int)command] : null;
 
     private static CommandHandler?[] Build(ReadOnlySpan<(Command Command, CommandHandler Handler)> entries)
     {
-        var handlers = new CommandHandler?[(int)Command.MigrationDataWrite + 1];
+        var handlers = new CommandHandler?[(int)Command.GetPrecopyInfo + 1];
         foreach (var (command, handler) in entries)
             handlers[(int)command] = handler;
         return handlers;

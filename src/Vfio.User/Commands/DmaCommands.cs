@@ -41,7 +41,7 @@ internal static class DmaCommands
     public static VfioResult<int> Unmap(ClientSession session, Message request, Reply reply)
     {
         if (!MemoryMarshal.TryRead<DmaUnmapStructure>(request.Body, out var asked)
-            || asked.ArgSize is < DmaUnmapStructure.Size or > DmaUnmapStructure.Size + Limits.DataTransfer
+            || asked.ArgSize is < DmaUnmapStructure.Size or > Limits.DataTransfer
             || (asked.Flags & ~KnownUnmapFlags) != 0)
         {
             return Errno.EINVAL;
@@ -58,7 +58,7 @@ internal static class DmaCommands
             if (asked.Length == 0 || !IsPageAligned(asked.Address | asked.Length) || asked.Address > ulong.MaxValue - (asked.Length - 1))
                 return Errno.EINVAL;
             if (asked.Flags.HasFlag(DmaUnmapFlags.GetDirtyBitmap))
-                return CheckBitmap(asked, request.Body);
+                return DirtyUnmap.Carry(session, asked, request, reply);
             var unmapped = session.Dma.Unmap(asked.Address, asked.Address + (asked.Length - 1));
             if (!unmapped.IsSuccess)
                 return unmapped.Error;
@@ -66,15 +66,6 @@ internal static class DmaCommands
 
         MemoryMarshal.Write(reply.Payload(DmaUnmapStructure.Size), asked);
         return DmaUnmapStructure.Size;
-    }
-
-    // No device logs its DMA over this server yet: a request that is in order is answered as a feature that is not there.
-    private static Errno CheckBitmap(in DmaUnmapStructure asked, ReadOnlySpan<byte> body)
-    {
-        if (body.Length < DmaUnmapStructure.Size + DmaUnmapStructure.BitmapSize)
-            return Errno.EINVAL;
-        var bytes = MemoryMarshal.Read<ulong>(body[(DmaUnmapStructure.Size + sizeof(ulong))..]);
-        return bytes > asked.ArgSize - DmaUnmapStructure.Size ? Errno.EINVAL : Errno.ENOTTY;
     }
 
     private static bool IsSound(in DmaMapStructure asked)

@@ -24,6 +24,12 @@ internal sealed class ClientCapabilities
 
     public bool TwinSocket { get; private set; }
 
+    /// <summary>The page size of dirty bitmaps; null if it does not say: it does not speak of migration.</summary>
+    public ulong? MigrationPageSize { get; private set; }
+
+    /// <summary>The longest dirty bitmap that it wants in one reply; null if it does not say.</summary>
+    public ulong? MaxBitmapSize { get; private set; }
+
     /// <summary>Reads the payload of a VERSION message.</summary>
     /// <param name="payload">The payload: the numbers, and JSON text with a NUL, or none.</param>
     /// <returns>
@@ -102,12 +108,24 @@ internal sealed class ClientCapabilities
         return value.TokenType is JsonTokenType.True or JsonTokenType.False;
     }
 
-    private static bool ReadMigration(ClientCapabilities self, Key key, ref Utf8JsonReader value) => key switch
+    private static bool ReadMigration(ClientCapabilities self, Key key, ref Utf8JsonReader value)
     {
-        Key.PageSize => TryNumber(ref value, Limits.PageSize, ulong.MaxValue, out var size) && size % Limits.PageSize == 0,
-        Key.MaxBitmapSize => TryNumber(ref value, 0, ulong.MaxValue, out _),
-        _ => true,
-    };
+        switch (key)
+        {
+            case Key.PageSize:
+                if (!TryNumber(ref value, Limits.PageSize, ulong.MaxValue, out var size) || size % Limits.PageSize != 0)
+                    return false;
+                self.MigrationPageSize = size;
+                return true;
+            case Key.MaxBitmapSize:
+                if (!TryNumber(ref value, 0, ulong.MaxValue, out var longest))
+                    return false;
+                self.MaxBitmapSize = longest;
+                return true;
+            default:
+                return true;
+        }
+    }
 
     private delegate bool Member(ClientCapabilities self, Key key, ref Utf8JsonReader value);
 

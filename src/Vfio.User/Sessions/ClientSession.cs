@@ -15,6 +15,7 @@ internal sealed class ClientSession : IDisposable
     private const int InitialBody = 4096;
     private readonly ILogger _logger;
     private readonly string _name;
+    private readonly ServedDevice _served;
     private readonly MessageChannel _channel;
     private readonly Incoming _incoming;
     private readonly Reply _reply = new();
@@ -22,13 +23,11 @@ internal sealed class ClientSession : IDisposable
     private readonly long _replyDeadline;
     private Message _request = new(InitialBody);
     private volatile TwinSocket? _twin;
-    private bool _isOpen;
-    private int _faults;
 
     public ClientSession(
-        SafeFileHandle socket, VfioDevice device, VfioUserServerOptions options, string name, ILogger logger, CancellationToken stopping)
+        SafeFileHandle socket, ServedDevice served, VfioUserServerOptions options, string name, ILogger logger, CancellationToken stopping)
     {
-        Device = device;
+        _served = served;
         Options = options;
         Stopping = stopping;
         _name = name;
@@ -38,28 +37,35 @@ internal sealed class ClientSession : IDisposable
             ? long.MaxValue : (long)(options.ReplyDeadline.TotalSeconds * _time.TimestampFrequency);
         _channel = new MessageChannel(socket);
         _incoming = new Incoming(_channel, takesCommands: true, _time);
+        Wait = new DeviceWait(socket, _time, stopping);
         Requests = null!;
-        Dma = null!;
         Client = null!;
     }
 
-    public VfioDevice Device { get; }
+    public VfioDevice Device => _served.Device;
 
     public VfioUserServerOptions Options { get; }
 
     /// <summary>Set when the server is stopped.</summary>
     public CancellationToken Stopping { get; }
 
-    /// <summary>What the client proposed. There from the negotiation on, as are the three below.</summary>
+    /// <summary>What the client proposed. There from the negotiation on, as is all below.</summary>
     public ClientCapabilities Client { get; private set; }
 
     public ClientRequests Requests { get; private set; }
 
-    public ClientDmaSpace Dma { get; private set; }
+    /// <summary>Waits for the device where the client may vanish meanwhile.</summary>
+    public DeviceWait Wait { get; }
 
-    public uint RegionCount { get; private set; }
+    public ClientDmaSpace Dma => _served.Dma;
 
-    public uint IrqCount { get; private set; }
+    public ClientMigration? Migration => _served.Migration;
+
+    public ClientDmaLogging? DmaLogging => _served.DmaLogging;
+
+    public uint RegionCount => _served.RegionCount;
+
+    public uint IrqCount => _served.IrqCount;
 
     /// <summary>
     /// Serves the client until it is gone, or the server is stopped; then the device is closed and nothing of the client's is left.
@@ -87,23 +93,14 @@ internal sealed class ClientSession : IDisposable
         _twin?.Channel.Shutdown();
     }
 
-    /// <summary>Waits for what the device does asynchronously.</summary>
-    public VfioResult WaitFor(ValueTask<VfioResult> task)
-    {
-        try
-        {
-            return task.IsCompletedSuccessfully ? task.Result : task.AsTask().GetAwaiter().GetResult();
-        }
-        catch (OperationCanceledException) when (Stopping.IsCancellationRequested)
-        {
-            return Errno.ECANCELED;
-        }
-    }
+    /// <summary>Tells people of a fault of the device.</summary>
+    public void Report(Exception fault, string what) => _served.Report(fault, what);
 
     public void Dispose()
     {
         _twin?.Dispose();
         _incoming.Dispose();
+        Wait.Dispose();
         _channel.Dispose();
         _request.Dispose();
         _reply.Dispose();
@@ -143,8 +140,7 @@ internal sealed class ClientSession : IDisposable
             _twin = new TwinSocket(_time);
         Requests = new ClientRequests(
             _twin?.Channel ?? _channel, _twin?.Incoming ?? _incoming, Client.DataTransfer, Options.TransferTimeout);
-        Dma = new ClientDmaSpace(Requests);
-        var opened = Open();
+        var opened = _served.Open(Requests, Wait, Stopping);
         if (!opened.IsSuccess)
         {
             _logger.OpenFailed(_name, opened.Error);
@@ -152,35 +148,14 @@ internal sealed class ClientSession : IDisposable
             return false;
         }
 
-        var length = ServerCapabilities.Write(Client, Options.MaxDmaMaps, _twin is null ? null : _reply.Attach(_twin.ClientEnd), _reply);
+        var length = ServerCapabilities.Write(
+            Client, Options.MaxDmaMaps, migrates: Migration is not null || DmaLogging is not null,
+            _twin is null ? null : _reply.Attach(_twin.ClientEnd), _reply);
         var sent = wantsReply ? _reply.Send(_channel.Sender, _request.Header, length) : Errno.None;
         _reply.Clear();
         _twin?.ClientEnd.Dispose();
         _logger.Connected(_name, Client.Minor, _twin is not null);
         return sent == Errno.None;
-    }
-
-    private VfioResult Open()
-    {
-        try
-        {
-            // From here on the device may be open, whatever it says.
-            _isOpen = true;
-            var opened = WaitFor(Device.OpenAsync(new VfioOpenContext { Dma = Dma, VfToken = Options.VfToken }, Stopping));
-            if (opened.IsSuccess)
-            {
-                var info = Device.Info;
-                RegionCount = (uint)info.RegionCount;
-                IrqCount = (uint)info.IrqCount;
-            }
-
-            return opened;
-        }
-        catch (Exception fault)
-        {
-            Report(fault, "open");
-            return Errno.EIO;
-        }
     }
 
     private void Serve()
@@ -228,7 +203,7 @@ internal sealed class ClientSession : IDisposable
         var sent = Errno.None;
         if (!header.NoReply)
         {
-            if (result is { IsSuccess: true, Value: > 0 } && _time.GetTimestamp() - _request.Arrived > _replyDeadline)
+            if (result is { IsSuccess: true, Value: > 0 } && IsLate(header))
                 result = Errno.ETIMEDOUT;
             sent = _reply.Send(_channel.Sender, header, result);
         }
@@ -236,6 +211,10 @@ internal sealed class ClientSession : IDisposable
         _reply.Clear();
         return sent == Errno.None;
     }
+
+    // What has been read of a data stream cannot be read again: that is sent, however late.
+    private bool IsLate(in MessageHeader header)
+        => header.Command != Command.MigrationDataRead && _time.GetTimestamp() - _request.Arrived > _replyDeadline;
 
     private VfioResult<int> CarryOut()
     {
@@ -257,35 +236,11 @@ internal sealed class ClientSession : IDisposable
 
     private Errno SendError(Errno error) => Reply.SendError(_channel.Sender, _request.Header, error);
 
-    // A device that fails at every access must not fill the log.
-    private void Report(Exception fault, string what)
-    {
-        if (_faults++ == 0)
-            _logger.DeviceFailed(fault, _name, what);
-        else
-            _logger.DeviceFailedAgain(fault, _name, what, _faults);
-    }
-
     private void End()
     {
         // Whoever waits for the client is let go first: the device may be waiting for them.
         Requests?.Close();
-        if (_isOpen)
-        {
-            try
-            {
-                var cause = Stopping.IsCancellationRequested ? ResetCause.Close : ResetCause.ClientLost;
-                Device.CloseAsync(cause).AsTask().GetAwaiter().GetResult();
-            }
-            catch (Exception fault)
-            {
-                Report(fault, "close");
-            }
-
-            _logger.Gone(_name);
-        }
-
-        Dma?.UnmapAll();
+        _served.Close(Stopping.IsCancellationRequested ? ResetCause.Close : ResetCause.ClientLost);
         Requests?.WaitIdle();
     }
 }

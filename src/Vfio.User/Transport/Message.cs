@@ -18,6 +18,8 @@ internal sealed unsafe class Message(int capacity) : IDisposable
 
     public Span<byte> Body => new(Buffer.Address, BodyLength);
 
+    public ReadOnlyMemory<byte> BodyMemory => Buffer.Memory(0, BodyLength);
+
     public void Dispose()
     {
         Descriptors.CloseAll();

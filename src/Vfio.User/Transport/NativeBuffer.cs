@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 
 namespace Vfio.User.Transport;
@@ -5,6 +6,8 @@ namespace Vfio.User.Transport;
 /// <summary>Memory that the kernel is given pointers into: it does not move, and grows when asked. Not thread-safe.</summary>
 internal sealed unsafe class NativeBuffer : IDisposable
 {
+    private Manager? _manager;
+
     public NativeBuffer(int capacity)
     {
         Capacity = capacity;
@@ -32,11 +35,30 @@ internal sealed unsafe class NativeBuffer : IDisposable
 
     public Span<byte> Span(int offset, int length) => new(Address + offset, length);
 
+    /// <summary>The same, for what is filled or looked at asynchronously. Nobody may use it any more when the buffer grows or is given back.</summary>
+    public Memory<byte> Memory(int offset, int length) => (_manager ??= new Manager(this)).Memory.Slice(offset, length);
+
     public void Dispose()
     {
         NativeMemory.Free(Address);
         Address = null;
         Capacity = 0;
         GC.SuppressFinalize(this);
+    }
+
+    private sealed class Manager(NativeBuffer buffer) : MemoryManager<byte>
+    {
+        public override Span<byte> GetSpan() => buffer.Span(0, buffer.Capacity);
+
+        public override MemoryHandle Pin(int elementIndex = 0) => new(buffer.Address + elementIndex);
+
+        public override void Unpin()
+        {
+        }
+
+        // The buffer owns the memory.
+        protected override void Dispose(bool disposing)
+        {
+        }
     }
 }

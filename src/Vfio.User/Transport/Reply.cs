@@ -21,6 +21,14 @@ internal sealed unsafe class Reply : IDisposable
         return _buffer.Span(MessageHeader.Size, length);
     }
 
+    /// <summary>Room for the payload, for a device that fills it asynchronously.</summary>
+    /// <param name="length">Bytes.</param>
+    public Memory<byte> PayloadMemory(int length)
+    {
+        _buffer.EnsureCapacity(MessageHeader.Size + length);
+        return _buffer.Memory(MessageHeader.Size, length);
+    }
+
     /// <summary>Passes a descriptor along; it stays its owner's, and open until the reply has been sent.</summary>
     /// <exception cref="InvalidOperationException">It is not open.</exception>
     public int Attach(SafeFileHandle descriptor)

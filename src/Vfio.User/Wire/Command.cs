@@ -22,4 +22,7 @@ internal enum Command : ushort
     DeviceFeature = 16,
     MigrationDataRead = 17,
     MigrationDataWrite = 18,
+
+    // Not in the specification yet: as its maintainers have proposed it.
+    GetPrecopyInfo = 19,
 }

@@ -30,6 +30,12 @@ internal static class Limits
     /// <summary>QEMU receives the VERSION reply into the buffer that its 214-byte request was in; a longer one ends it.</summary>
     public const int VersionReply = 214;
 
+    /// <summary>What that leaves for the capabilities, with their NUL.</summary>
+    public const int VersionText = VersionReply - MessageHeader.Size - VersionHead.Size;
+
+    /// <summary>The longest dirty bitmap in one reply: what an argsz of <see cref="DataTransfer"/> leaves, in whole words.</summary>
+    public const uint Bitmap = (DataTransfer - DmaUnmapStructure.Size - DmaUnmapBitmapStructure.Size) & ~7u;
+
     /// <summary>
     /// QEMU loses the rest of a reply that its socket buffer has no room for, so that the data of one DMA_READ stays well below it.
     /// </summary>

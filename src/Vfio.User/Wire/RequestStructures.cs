@@ -34,12 +34,21 @@ internal struct DmaUnmapStructure
 {
     public const int Size = 24;
 
-    /// <summary>Page size and byte count of the bitmap that is asked for, behind the structure.</summary>
-    public const int BitmapSize = 16;
-
     public uint ArgSize;
     public DmaUnmapFlags Flags;
     public ulong Address;
+    public ulong Length;
+}
+
+/// <summary>Behind <see cref="DmaUnmapStructure"/>, where a bitmap is asked for; in the reply the bitmap follows.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct DmaUnmapBitmapStructure
+{
+    public const int Size = 16;
+
+    public ulong PageSize;
+
+    /// <summary>Bytes of the bitmap.</summary>
     public ulong Length;
 }
 
@@ -94,13 +103,4 @@ internal struct FeatureStructure
 
     public uint ArgSize;
     public uint Flags;
-}
-
-[StructLayout(LayoutKind.Sequential)]
-internal struct MigrationDataStructure
-{
-    public const int Size = 8;
-
-    public uint ArgSize;
-    public uint Length;
 }

@@ -218,10 +218,10 @@ public class MapTests
         client.Refuse(Errno.EINVAL, 3, TestClient.Unmap(Base, 0x1000, flags: 2));
         client.Refuse(Errno.EINVAL, 3, TestClient.Unmap(0, 0, flags: 3));
 
-        // The dirty bitmap: a request that cannot be, and a feature that is not there.
+        // The dirty bitmap, where nothing is logged.
         client.Refuse(Errno.EINVAL, 3, TestClient.Unmap(Base, 0x1000, flags: 1));
         client.Refuse(Errno.EINVAL, 3, Fields.Of(48u, 1u, Base, 0x1000ul, 0x1000ul, ulong.MaxValue - 40));
-        client.Refuse(Errno.ENOTTY, 3, Fields.Of(48u, 1u, Base, 0x1000ul, 0x1000ul, 8ul));
+        client.Refuse(Errno.EINVAL, 3, Fields.Of(48u, 1u, Base, 0x1000ul, 0x1000ul, 8ul));
         client.Refuse(Errno.EEXIST, 2, TestClient.Map(Base, 0x1000));
     }
 

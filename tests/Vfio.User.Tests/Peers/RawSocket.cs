@@ -103,6 +103,22 @@ internal sealed unsafe class RawSocket(SafeFileHandle socket) : IDisposable
         return bytes;
     }
 
+    /// <summary>Sends no more, and takes what comes until the other side has closed; descriptors that come along are dropped.</summary>
+    public void Finish()
+    {
+        const int SHUT_WR = 1;
+        _ = Libc.shutdown(Handle, SHUT_WR);
+        var bytes = stackalloc byte[4096];
+        while (WaitReadable(ReceiveTimeoutMilliseconds))
+        {
+            var count = Libc.read(Handle, bytes, 4096);
+            if (count == 0 || (count < 0 && Marshal.GetLastPInvokeError() != (int)Errno.EINTR))
+                return;
+        }
+
+        throw new TimeoutException("the other side does not close");
+    }
+
     public bool WaitReadable(int milliseconds)
     {
         var polled = new pollfd { fd = (int)Handle.DangerousGetHandle(), events = Libc.POLLIN };

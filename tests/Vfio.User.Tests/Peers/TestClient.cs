@@ -73,6 +73,9 @@ internal sealed class TestClient(RawSocket socket) : IDisposable
     public void WriteRegion(uint region, ulong offset, params byte[] data)
         => Assert.Equal(Fields.Of(offset, region, (uint)data.Length), Succeed(10, Fields.Of(offset, region, (uint)data.Length, data)));
 
+    /// <summary>Takes the device to a migration state.</summary>
+    public void SetState(uint state) => Succeed(16, Fields.Of(16u, 2u | (1u << 17), state, -1));
+
     public static byte[] Map(ulong address, ulong size, uint flags = 3, ulong offset = 0) => Fields.Of(32u, flags, offset, address, size);
 
     public static byte[] Unmap(ulong address, ulong size, uint flags = 0) => Fields.Of(24u, flags, address, size);

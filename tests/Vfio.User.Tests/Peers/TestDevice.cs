@@ -35,6 +35,16 @@ internal sealed class TestDevice : VfioDevice, IDisposable
 
     public Dictionary<(uint Index, uint SubIndex), SafeFileHandle> Triggers { get; } = [];
 
+    /// <summary>How it migrates; null by default.</summary>
+    public FakeMigration? FakeMigration { get; set; }
+
+    /// <summary>Its log; null by default.</summary>
+    public FakeDmaLog? FakeLog { get; set; }
+
+    public override IMigrationOps? MigrationOps => FakeMigration;
+
+    public override IDmaLogging? DmaLogging => FakeLog;
+
     public Func<int, ulong, int, VfioResult<int>?>? OnRead { get; set; }
 
     public Func<int, ulong, byte[], VfioResult<int>?>? OnWrite { get; set; }
@@ -76,6 +86,8 @@ internal sealed class TestDevice : VfioDevice, IDisposable
         if (OnClose is { } hook)
             await hook(cause);
         IsOpen = false;
+        FakeMigration?.Reset();
+        FakeLog?.Stop();
         DropTriggers((_, _) => true);
     }
 

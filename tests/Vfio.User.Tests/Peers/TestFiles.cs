@@ -48,6 +48,17 @@ internal static unsafe class TestFiles
     public static IEnumerable<string> DescriptorTargets()
         => Directory.GetFiles("/proc/self/fd").Select(path => new FileInfo(path).LinkTarget ?? "closed").Order(StringComparer.Ordinal);
 
+    /// <summary>Memory that the process holds, after what nobody uses has been given back to the system.</summary>
+    public static long ResidentBytes()
+    {
+        // The messages of the test's own client as well: back to the system, not only free.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        GC.WaitForPendingFinalizers();
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        var pages = File.ReadAllText("/proc/self/statm").Split(' ')[1];
+        return long.Parse(pages, System.Globalization.CultureInfo.InvariantCulture) * 4096;
+    }
+
     public static SafeFileHandle Open(string path, FileMode mode = FileMode.OpenOrCreate, FileAccess access = FileAccess.ReadWrite)
         => File.OpenHandle(path, mode, access, FileShare.ReadWrite);
 

@@ -126,9 +126,9 @@ public class LeakTests
     {
         await using var server = await RunningServer.StartAsync();
         Visit(server, 50);
-        var before = ResidentBytes();
+        var before = TestFiles.ResidentBytes();
         Visit(server, 200);
-        var grown = ResidentBytes() - before;
+        var grown = TestFiles.ResidentBytes() - before;
 
         // 200 clients with a message of 1 MiB each way: what stayed of them would be 400 MiB.
         Assert.True(grown < 64 << 20, $"{grown >> 20} MiB more are resident");
@@ -137,9 +137,9 @@ public class LeakTests
     [Fact]
     public void Buffers_of_a_session_that_could_not_be_set_up_are_given_back()
     {
-        var before = ResidentBytes();
+        var before = TestFiles.ResidentBytes();
         Abandon(64);
-        var grown = ResidentBytes() - before;
+        var grown = TestFiles.ResidentBytes() - before;
         Assert.True(grown < 32 << 20, $"{grown >> 20} MiB more are resident");
     }
 
@@ -162,15 +162,5 @@ public class LeakTests
             client.Succeed(10, payload);
             client.ReadRegion(0, 0, 1 << 20);
         }
-    }
-
-    private static long ResidentBytes()
-    {
-        // The messages of the test's own client as well: back to the system, not only free.
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-        GC.WaitForPendingFinalizers();
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-        var pages = File.ReadAllText("/proc/self/statm").Split(' ')[1];
-        return long.Parse(pages, System.Globalization.CultureInfo.InvariantCulture) * 4096;
     }
 }

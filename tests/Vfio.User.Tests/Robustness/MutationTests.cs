@@ -36,15 +36,37 @@ public class MutationTests
         (RawMessage.Build(15, 16, Fields.Of(16u, 0x10001u, 0ul)), 0),
         (RawMessage.Build(16, 11, Fields.Of(0ul, 4ul, 0u), 1), 0),
         (RawMessage.Build(17, 17, Fields.Of(12u, 4u)), 0),
-        (RawMessage.Build(18, 13, []), 0),
-        (RawMessage.Build(19, 3, TestClient.Unmap(0, 0x2000)), 0),
-        (RawMessage.Build(20, 3, TestClient.Unmap(0, 0, 2)), 0),
+        (RawMessage.Build(18, 16, Fields.Of(40u, 0x20006u, 4096ul, 1u, 0u, 0ul, 0x100000000ul)), 0),
+        (RawMessage.Build(19, 16, Fields.Of(16u, 0x20002u, 6u, -1)), 0),
+        (RawMessage.Build(20, 17, Fields.Of(12u, 4u)), 0),
+        (RawMessage.Build(21, 16, Fields.Of(8u, 0x2000cu)), 0),
+        (RawMessage.Build(22, 19, Fields.Of(24u, 0u, 0ul, 0ul)), 0),
+        (RawMessage.Build(23, 16, Fields.Of(48u, 0x10008u, 0ul, 65ul * 4096, 4096ul)), 0),
+        (RawMessage.Build(24, 16, Fields.Of(16u, 0x20002u, 3u, -1)), 0),
+        (RawMessage.Build(25, 17, Fields.Of(108u, 100u)), 0),
+        (RawMessage.Build(26, 16, Fields.Of(16u, 0x10009u, 0ul)), 0),
+        (RawMessage.Build(27, 16, Fields.Of(16u, 0x20002u, 4u, -1)), 0),
+        (RawMessage.Build(28, 18, Fields.Of(12u, 4u, 0x01020304u)), 0),
+        (RawMessage.Build(29, 16, Fields.Of(16u, 0x20002u, 1u, -1)), 0),
+        (RawMessage.Build(30, 3, Fields.Of(48u, 1u, 0ul, 0x2000ul, 4096ul, 8ul)), 0),
+        (RawMessage.Build(31, 16, Fields.Of(8u, 0x20007u)), 0),
+        (RawMessage.Build(32, 13, []), 0),
+        (RawMessage.Build(33, 3, TestClient.Unmap(0, 0x2000)), 0),
+        (RawMessage.Build(34, 3, TestClient.Unmap(0, 0, 2)), 0),
     ];
 
     [Fact]
     public async Task Mutated_sessions_leave_a_server_that_serves()
     {
         await using var server = await RunningServer.StartAsync(new VfioUserServerOptions { NegotiationTimeout = TimeSpan.FromSeconds(2) });
+
+        var migration = server.Device.FakeMigration = new FakeMigration { Initial = new byte[10], Last = new byte[50] };
+        server.Device.FakeLog = new FakeDmaLog();
+        server.Device.OnReset = _ =>
+        {
+            migration.Reset();
+            return new(VfioResult.Success);
+        };
 
         // A doorbell that makes the device read the client's memory, by message where nothing else is mapped.
         server.Device.OnWrite = (region, offset, _) =>
@@ -66,6 +88,8 @@ public class MutationTests
 
         await server.StopAsync();
         Assert.True(TestFiles.OpenDescriptors() <= before, $"{TestFiles.OpenDescriptors()} descriptors are open, {before} were");
+        Assert.Equal(0, migration.Streams.Alive);
+        Assert.True(migration.Streams.Begun > Sessions / 10, $"{migration.Streams.Begun} data streams were begun");
         Assert.DoesNotContain(server.Log.Entries, entry => entry.Level >= LogLevel.Error);
         Assert.True(server.Device.Events.Count(one => one == "open") > Sessions / 2, "most sessions got as far as the device");
     }
@@ -95,9 +119,16 @@ public class MutationTests
             }
         }
 
-        // Some wait for an answer before they go, most do not.
-        if (random.Next(4) == 0)
-            socket.WaitReadable(100);
+        // Some wait for an answer before they go, some for all of them, most do not.
+        switch (random.Next(8))
+        {
+            case 0:
+                socket.WaitReadable(100);
+                break;
+            case 1:
+                socket.Finish();
+                break;
+        }
     }
 
     private static byte[] Mutate(byte[] valid, Random random)
@@ -124,7 +155,7 @@ public class MutationTests
                     break;
                 default:
                     // Another command with this body.
-                    BitConverter.TryWriteBytes(message.AsSpan(2), (ushort)random.Next(20));
+                    BitConverter.TryWriteBytes(message.AsSpan(2), (ushort)random.Next(21));
                     break;
             }
         }

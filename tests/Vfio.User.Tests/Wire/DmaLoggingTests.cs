@@ -1,0 +1,115 @@
+using Vfio.User.Tests.Peers;
+
+namespace Vfio.User.Tests.Wire;
+
+public class DmaLoggingTests
+{
+    private const uint Start = 6 | (1 << 17), Stop = 7 | (1 << 17), Report = 8 | (1 << 16);
+    private const ulong Page = 4096;
+
+    [Fact]
+    public async Task Start_gives_the_page_size_that_is_used_and_the_rest_as_it_came()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        var start = Fields.Of(56u, Start, 8192ul, 2u, 7u, 0x10000ul, 0x10000ul, 0x40000ul, 0x2000ul);
+        var answer = Fields.Of(56u, Start, 4096ul, 2u, 7u, 0x10000ul, 0x10000ul, 0x40000ul, 0x2000ul);
+        Assert.Equal(answer, client.Succeed(16, start));
+        Assert.Equal([new IovaRange(0x10000, 0x10000), new IovaRange(0x40000, 0x2000)], server.Log.Ranges!);
+    }
+
+    [Fact]
+    public async Task Start_again_is_success_for_the_same_and_EINVAL_for_another()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        var start = Fields.Of(24u, Start, 4096ul, 0u, 0u);
+        Assert.Equal(start, client.Succeed(16, start));
+        Assert.Equal(start, client.Succeed(16, start));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(24u, Start, 2048ul, 0u, 0u));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(24u, Start, 8192ul, 0u, 0u));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(40u, Start, 4096ul, 1u, 0u, 0ul, 4096ul));
+
+        // No range is all, but for the last page, whose end is 2^64.
+        Assert.Equal([new IovaRange(0, ulong.MaxValue - 4095)], server.Log.Ranges!);
+        Assert.Equal(Fields.Of(8u, Stop), client.Succeed(16, Fields.Of(8u, Stop)));
+        Assert.Null(server.Log.Ranges);
+        Assert.Equal(start.Length, client.Succeed(16, Fields.Of(24u, Start, 8192ul, 0u, 0u)).Length);
+    }
+
+    [Fact]
+    public async Task Start_of_what_cannot_be_is_refused()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(24u, Start, 0ul, 0u, 0u));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(24u, Start, 4097ul, 0u, 0u));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(23u, Start, 4096ul, 0u, 0u));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(24u, Start, 4096ul, 0u));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(40u, Start, 4096ul, 2u, 0u, 0ul, 4096ul));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(39u, Start, 4096ul, 1u, 0u, 0ul, 4096ul));
+        client.Refuse(Errno.E2BIG, 16, Fields.Of(40u, Start, 4096ul, 257u, 0u, 0ul, 4096ul));
+        client.Refuse(Errno.E2BIG, 16, Fields.Of(40u, Start, 4096ul, 0xffffffffu, 0u, 0ul, 4096ul));
+        Assert.Null(server.Log.Ranges);
+    }
+
+    [Fact]
+    public async Task A_report_carries_the_bitmap_of_the_range_and_begins_anew()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        client.Succeed(16, Fields.Of(24u, Start, 4096ul, 0u, 0u));
+        foreach (var page in new ulong[] { 0, 6, 7, 8, 9, 64 })
+            server.Log.Write(0x10000 + (page * Page));
+        Assert.Equal(
+            Fields.Of(48u, Report, 0x10000ul, 65 * Page, Page, 0x3c1ul, 1ul),
+            client.Succeed(16, Fields.Of(48u, Report, 0x10000ul, 65 * Page, Page)));
+
+        // What lies in the reply's buffer from before is not in the bitmap.
+        Assert.Equal(
+            Fields.Of(48u, Report, 0x10000ul, 65 * Page, Page, 0ul, 0ul),
+            client.Succeed(16, Fields.Of(512u, Report, 0x10000ul, 65 * Page, Page)));
+    }
+
+    [Fact]
+    public async Task A_report_that_has_no_room_or_cannot_be_is_EINVAL_and_forgets_nothing()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        client.Succeed(16, Fields.Of(24u, Start, 4096ul, 0u, 0u));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(39u, Report, 0x10000ul, 64 * Page, Page));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(47u, Report, 0x10000ul, 65 * Page, Page));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(40u, Report, 0x10000ul, 64 * Page, 0ul));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(40u, Report, 0ul, ulong.MaxValue, 1ul));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(40u, Report, 0ul, ulong.MaxValue, 2ul));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(1u << 20, Report, 0ul, ulong.MaxValue, Page));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(40u, Report, 0x10000ul, 64 * Page));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of((1u << 20) + 1, Report, 0x10000ul, 64 * Page, Page));
+        Assert.Empty(server.Log.Reports);
+    }
+
+    [Fact]
+    public async Task The_longest_bitmap_of_one_message_is_that_of_a_MiB_with_its_structures()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        client.Succeed(16, Fields.Of(24u, Start, 4096ul, 0u, 0u));
+        const ulong Words = ((1 << 20) - 32) / 8;
+        server.Log.Write((Words * 64 * Page) - Page);
+        var reply = client.Succeed(16, Fields.Of(1u << 20, Report, 0ul, Words * 64 * Page, Page));
+        Assert.Equal((1 << 20, 0x80), (reply.Length, reply[^1]));
+        client.Refuse(Errno.EINVAL, 16, Fields.Of(1u << 20, Report, 0ul, ((Words * 64) + 1) * Page, Page));
+    }
+
+    [Fact]
+    public async Task A_report_that_fails_answers_its_errno()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        var report = Fields.Of(40u, Report, 0x10000ul, 64 * Page, Page);
+        client.Refuse(Errno.EINVAL, 16, report);
+        client.Succeed(16, Fields.Of(24u, Start, 4096ul, 0u, 0u));
+        server.Log.OnReport = () => Errno.EIO;
+        client.Refuse(Errno.EIO, 16, report);
+    }
+}
