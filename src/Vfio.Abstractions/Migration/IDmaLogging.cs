@@ -1,10 +1,17 @@
 namespace Vfio;
 
 /// <summary>How a device logs the memory that it writes. Source: <c>struct vfio_log_ops</c>. Thread-safe.</summary>
+/// <remarks>
+/// A device implements it without checks: the core makes them, in front of every log (<see cref="IovaRanges"/>). It neither starts nor
+/// stops with the migration state or a reset; the core stops it when the device is closed.
+/// </remarks>
 public interface IDmaLogging
 {
     /// <summary>Begins to log.</summary>
-    /// <param name="ranges">What to log: not empty, none overlapping another, every address and length a multiple of the page size.</param>
+    /// <param name="ranges">
+    /// What to log, in the order of their addresses: 1 to 256, none empty or overlapping another, every address and length a multiple of the
+    /// page size. <see cref="IovaRanges.Combine"/> makes fewer of them, for a tracker that takes few.
+    /// </param>
     /// <param name="pageSize">The granularity wished for, a power of two; receives the one that is used.</param>
     /// <returns>EINVAL: it is logging. EOPNOTSUPP: not these ranges.</returns>
     VfioResult Start(ReadOnlySpan<IovaRange> ranges, ref ulong pageSize);

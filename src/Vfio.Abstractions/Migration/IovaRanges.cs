@@ -8,6 +8,8 @@ public static class IovaRanges
     /// <summary>The most ranges of one log: those that fit into a page, as the kernel has it.</summary>
     public const int Limit = 256;
 
+    private const ulong SmallestPage = 4096;
+
     /// <summary>Checks what a log is to be started with.</summary>
     /// <param name="ranges">The ranges.</param>
     /// <param name="pageSize">The page size wished for.</param>
@@ -39,6 +41,28 @@ public static class IovaRanges
         }
 
         return VfioResult.Success;
+    }
+
+    /// <summary>Checks what a report is asked for with.</summary>
+    /// <param name="iova">First address; it need not be at the start of a page.</param>
+    /// <param name="length">Bytes; the last page may be cut short.</param>
+    /// <param name="pageSize">Bytes that one bit stands for.</param>
+    /// <param name="words">How many words of 64 bits the bitmap has.</param>
+    /// <returns>
+    /// The pages. EINVAL: a page size below 4 KiB or that is no power of two; no byte; too few words. EOVERFLOW: the range ends at 2^64 or
+    /// wraps.
+    /// </returns>
+    /// <remarks>Source: <c>vfio_ioctl_device_feature_logging_report</c>.</remarks>
+    public static VfioResult<ulong> CheckReport(ulong iova, ulong length, ulong pageSize, int words)
+    {
+        if (pageSize < SmallestPage || !BitOperations.IsPow2(pageSize))
+            return Errno.EINVAL;
+        if (length > ulong.MaxValue - iova)
+            return Errno.EOVERFLOW;
+        if (length == 0)
+            return Errno.EINVAL;
+        var pages = ((length - 1) >> BitOperations.Log2(pageSize)) + 1;
+        return (pages - 1) >> 6 < (ulong)words ? pages : Errno.EINVAL;
     }
 
     /// <summary>

@@ -16,7 +16,11 @@ internal sealed partial class GuardedDevice
         if (_fault is not null)
             await QuiesceAsync(ResetCause.Close).ConfigureAwait(false);
         if (result.IsSuccess)
+        {
             _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            _dmaLogging.Open(context.Dma);
+        }
+
         return result;
     }
 
@@ -39,6 +43,8 @@ internal sealed partial class GuardedDevice
 
         async ValueTask<VfioResult> CloseInnerAsync(CancellationToken _)
         {
+            // A client that vanishes stops nothing by itself.
+            _dmaLogging.Close();
             await _inner.CloseAsync(cause).ConfigureAwait(false);
             return VfioResult.Success;
         }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
+using Vfio.Core;
 
 namespace Vfio.Hosting.Devices;
 
@@ -23,7 +24,7 @@ internal sealed partial class GuardedDevice : VfioDevice
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly GuardedMigration? _migration;
-    private readonly GuardedDmaLogging? _dmaLogging;
+    private readonly DmaLoggingService _dmaLogging;
     private readonly GuardedProfiles? _profiles;
     private volatile string? _fault;
 
@@ -42,7 +43,9 @@ internal sealed partial class GuardedDevice : VfioDevice
         _time = time;
         _logger = logger;
         _migration = Capability(static d => d.Migration, nameof(Migration)) is { } migration ? new(this, migration) : null;
-        _dmaLogging = Capability(static d => d.DmaLogging, nameof(DmaLogging)) is { } logging ? new(this, logging) : null;
+        _dmaLogging = new(
+            Capability(static d => d.DmaLogging, nameof(DmaLogging)) is { } logging ? new GuardedDmaLogging(this, logging) : null,
+            IsDmaMediated = Capability(static d => (object)d.IsDmaMediated, nameof(IsDmaMediated)) is true);
         _profiles = Capability(static d => d.Profiles, nameof(Profiles)) is { } profiles ? new(this, profiles) : null;
     }
 
@@ -51,7 +54,10 @@ internal sealed partial class GuardedDevice : VfioDevice
 
     public override IMigration? Migration => _migration;
 
-    public override IDmaLogging? DmaLogging => _dmaLogging;
+    /// <summary>The driver's log or the DMA space's, behind the core's checks.</summary>
+    public override IDmaLogging? DmaLogging => _dmaLogging.IsPresent ? _dmaLogging : null;
+
+    public override bool IsDmaMediated { get; }
 
     public override IProfiles? Profiles => _profiles;
 

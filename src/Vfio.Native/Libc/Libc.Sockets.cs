@@ -40,6 +40,9 @@ public static unsafe partial class Libc
     public static partial int getsockopt(SafeFileHandle sockfd, int level, int optname, void* optval, uint* optlen);
 
     [LibraryImport("libc", SetLastError = true)]
+    public static partial int setsockopt(SafeFileHandle sockfd, int level, int optname, void* optval, uint optlen);
+
+    [LibraryImport("libc", SetLastError = true)]
     public static partial nint sendmsg(SafeFileHandle sockfd, msghdr* msg, int flags);
 
     [LibraryImport("libc", SetLastError = true)]

@@ -120,6 +120,8 @@ internal sealed class SimulatedFunction : IPciFunction, IDisposable
     // Transfers are cancelled first, so the wait is for the device's own work alone.
     public void ConnectDma(IDmaSpace? dma) => Dma.ConnectAsync(dma, Device.RestAsync).GetAwaiter().GetResult();
 
+    public bool IsDmaMediated => true;
+
     internal ErrorReporting Errors => _description.Errors;
 
     /// <summary>The function detects an error.</summary>

@@ -35,6 +35,7 @@ internal sealed class ClientSession : IDisposable
         _time = options.TimeProvider;
         _replyDeadline = options.ReplyDeadline == Timeout.InfiniteTimeSpan
             ? long.MaxValue : (long)(options.ReplyDeadline.TotalSeconds * _time.TimestampFrequency);
+        SocketOption.Wish(socket, Native.Libc.SO_SNDBUF, Limits.SendBuffer);
         _channel = new MessageChannel(socket);
         _incoming = new Incoming(_channel, takesCommands: true, _time);
         Wait = new DeviceWait(socket, _time, stopping);

@@ -45,7 +45,7 @@ internal abstract class ClientSource : IDisposable
     }
 }
 
-/// <summary>getsockopt of an integer at the level of the socket.</summary>
+/// <summary>getsockopt and setsockopt of an integer at the level of the socket.</summary>
 internal static unsafe class SocketOption
 {
     /// <exception cref="VfioException">It is no socket.</exception>
@@ -56,4 +56,8 @@ internal static unsafe class SocketOption
         return Libc.getsockopt(socket, Libc.SOL_SOCKET, option, &value, &length) == 0
             ? value : throw VfioException.FromLibc($"{name} is no unix stream socket");
     }
+
+    /// <summary>Sets it; one that the kernel refuses stays what it was.</summary>
+    public static void Wish(SafeFileHandle socket, int option, int value)
+        => _ = Libc.setsockopt(socket, Libc.SOL_SOCKET, option, &value, sizeof(int));
 }

@@ -135,7 +135,9 @@ internal sealed unsafe class MessageSender : IDisposable
             // Descriptors travel with the first byte.
             header.msg_control = sent == 0 ? control : null;
             header.msg_controllen = sent == 0 ? controlLength : 0;
-            var count = Libc.sendmsg(_socket, &header, Libc.MSG_NOSIGNAL | Libc.MSG_DONTWAIT);
+
+            // What nobody cancels waits inside the call; shutting the socket down ends that.
+            var count = Libc.sendmsg(_socket, &header, Libc.MSG_NOSIGNAL | (cancelled is null ? 0 : Libc.MSG_DONTWAIT));
             if (count >= 0)
             {
                 sent += (int)count;

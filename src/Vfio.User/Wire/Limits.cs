@@ -15,6 +15,12 @@ internal static class Limits
     public const uint Message = DataTransfer + 32;
 
     /// <summary>
+    /// Room for a whole message in the socket: the next piece of a data stream is fetched while the client takes the one before. The kernel
+    /// counts its own part as well, doubles the number for that, and cuts it at net.core.wmem_max.
+    /// </summary>
+    public const int SendBuffer = (int)Message;
+
+    /// <summary>
     /// Descriptors that a client should send in one message; more are taken all the same. QEMU refuses a server that says more.
     /// </summary>
     public const int MessageDescriptors = 16;

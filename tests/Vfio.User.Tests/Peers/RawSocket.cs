@@ -106,8 +106,7 @@ internal sealed unsafe class RawSocket(SafeFileHandle socket) : IDisposable
     /// <summary>Sends no more, and takes what comes until the other side has closed; descriptors that come along are dropped.</summary>
     public void Finish()
     {
-        const int SHUT_WR = 1;
-        _ = Libc.shutdown(Handle, SHUT_WR);
+        _ = Libc.shutdown(Handle, Libc.SHUT_WR);
         var bytes = stackalloc byte[4096];
         while (WaitReadable(ReceiveTimeoutMilliseconds))
         {

@@ -6,7 +6,6 @@ namespace Vfio;
 /// <param name="space">The space.</param>
 internal sealed class SpaceWriteLog(DmaSpace space) : IDmaLogging
 {
-    private const ulong SmallestPage = 4096;
     private readonly Lock _lock = new();
     private RunningLog? _running;
     private LogMemory? _memory;
@@ -51,18 +50,14 @@ internal sealed class SpaceWriteLog(DmaSpace space) : IDmaLogging
 
     public VfioResult Report(ulong iova, ulong length, ulong pageSize, Span<ulong> bitmap)
     {
-        if (pageSize < SmallestPage || !BitOperations.IsPow2(pageSize) || length == 0)
-            return Errno.EINVAL;
-        if (length > ulong.MaxValue - iova)
-            return Errno.EOVERFLOW;
-        var shift = BitOperations.Log2(pageSize);
-        if ((length - 1) >> shift >> 6 >= (ulong)bitmap.Length)
-            return Errno.EINVAL;
+        var pages = IovaRanges.CheckReport(iova, length, pageSize, bitmap.Length);
+        if (!pages.IsSuccess)
+            return pages;
         lock (_lock)
         {
             if (_running is null)
                 return Errno.EINVAL;
-            _running.Harvest(new(iova, iova + (length - 1), shift, bitmap));
+            _running.Harvest(new(iova, iova + (length - 1), BitOperations.Log2(pageSize), bitmap));
             return VfioResult.Success;
         }
     }
