@@ -10,7 +10,8 @@ namespace Vfio.User;
 /// <remarks>
 /// One thread of its own waits for the client and answers it, in order. The device is opened when a client has negotiated a version, and
 /// closed when the client is gone: with <see cref="ResetCause.ClientLost"/> however it went (the protocol has no goodbye), with
-/// <see cref="ResetCause.Close"/> when the server is stopped. What the device throws becomes EIO for that one request. Thread-safe.
+/// <see cref="ResetCause.Close"/> when the server is stopped; <see cref="VfioUserServerOptions.KeepOpen"/> has it stay open between clients.
+/// What the device throws becomes EIO for that one request. Thread-safe.
 /// </remarks>
 public sealed class VfioUserServer
 {
@@ -75,7 +76,15 @@ public sealed class VfioUserServer
             using var registration = stopping.Register(() => Stop(wake));
             _logger.Listening(name);
             _listening.TrySetResult();
-            Serve(clients, wake, new ServedDevice(_device, _options, name, _logger), name, stopping);
+            var opened = new OpenedDevice(_device, _options, name, _logger);
+            try
+            {
+                Serve(clients, wake, opened, name, stopping);
+            }
+            finally
+            {
+                opened.Close(ResetCause.Close);
+            }
         }
         catch (Exception failure)
         {
@@ -88,14 +97,14 @@ public sealed class VfioUserServer
         _finished.TrySetResult();
     }
 
-    private void Serve(ClientSource clients, WakeEvent wake, ServedDevice served, string name, CancellationToken stopping)
+    private void Serve(ClientSource clients, WakeEvent wake, OpenedDevice opened, string name, CancellationToken stopping)
     {
         while (!stopping.IsCancellationRequested)
         {
             var socket = clients.Accept(wake, out var error);
             if (socket is not null)
             {
-                if (ServeOne(socket, served, name, stopping) && _options.EndAfterOneClient)
+                if (ServeOne(socket, opened, name, stopping) && _options.EndAfterOneClient)
                     return;
             }
             else if (error == Errno.None)
@@ -111,12 +120,12 @@ public sealed class VfioUserServer
         }
     }
 
-    private bool ServeOne(SafeFileHandle socket, ServedDevice served, string name, CancellationToken stopping)
+    private bool ServeOne(SafeFileHandle socket, OpenedDevice opened, string name, CancellationToken stopping)
     {
         ClientSession? session = null;
         try
         {
-            session = new ClientSession(socket, served, _options, name, _logger, stopping);
+            session = new ClientSession(socket, opened, _options, name, _logger, stopping);
             lock (_lock)
                 _session = session;
 

@@ -33,6 +33,14 @@ public sealed record VfioUserServerOptions
     /// </summary>
     public int MaxDmaMaps { get; init; } = Wire.Limits.DmaMaps;
 
+    /// <summary>
+    /// Whether the device, once a client has had it opened, stays open until the server ends, with its state: the migration state that the
+    /// client left it in, registers, what its driver was about. For clients that come back, and for one that restores a state for another
+    /// to go on with. Of a client that is gone nothing is left all the same: its eventfds, its maps and its data stream are given up, its
+    /// DMA is cancelled, and its DMA logging stopped. By default the device is closed, and opened anew, which resets it.
+    /// </summary>
+    public bool KeepOpen { get; init; }
+
     /// <summary>Whether <see cref="VfioUserServer.RunAsync"/> ends when the first client that negotiated a version is gone.</summary>
     public bool EndAfterOneClient { get; init; }
 

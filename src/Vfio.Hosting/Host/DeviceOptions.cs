@@ -17,4 +17,10 @@ public sealed record DeviceOptions
     /// been given one, a PF while a VF of it is open; elsewhere it is an error. Null for none.
     /// </summary>
     public Guid? VfToken { get; init; }
+
+    /// <summary>
+    /// Whether a served device stays open between its clients, with its state (<see cref="Vfio.User.VfioUserServerOptions.KeepOpen"/>).
+    /// Such a device is not given back by a client that goes: asking for its release ends where the asking does.
+    /// </summary>
+    public bool KeepOpen { get; init; }
 }

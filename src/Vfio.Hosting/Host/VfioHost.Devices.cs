@@ -104,8 +104,7 @@ internal sealed partial class VfioHost
         {
             SelectProfile(taken, options.Profile);
             taken.BeforeServing();
-            var serverOptions = options.VfToken is { } token ? (_serverOptions ?? new()) with { VfToken = token } : _serverOptions;
-            var server = new VfioUserServer(bound.Device, serverOptions, _loggers.CreateLogger<VfioUserServer>());
+            var server = new VfioUserServer(bound.Device, ServerOptions(options), _loggers.CreateLogger<VfioUserServer>());
             completion = ServeToTheEndAsync(server.RunAsync(endpoint, stop.Token), taken);
             await Task.WhenAny(server.Listening, completion).WaitAsync(cancellationToken).ConfigureAwait(false);
 
@@ -173,6 +172,12 @@ internal sealed partial class VfioHost
         {
             taken.Release();
         }
+    }
+
+    private VfioUserServerOptions ServerOptions(DeviceOptions options)
+    {
+        var server = _serverOptions ?? new();
+        return server with { VfToken = options.VfToken ?? server.VfToken, KeepOpen = options.KeepOpen || server.KeepOpen };
     }
 
     private static void SelectProfile(TakenDevice taken, string? profile)

@@ -47,6 +47,10 @@ internal static class ServeCommand
         {
             Description = "Drive simulated devices by polling, on this CPU.", HelpName = "CPU", CustomParser = OptionValues.Number,
         };
+        var keepOpen = new Option<bool>("--keep-open")
+        {
+            Description = "Keep a device open between its clients, with its state, instead of resetting it.",
+        };
         var release = new Option<int?>("--release-timeout")
         {
             Description =
@@ -60,7 +64,7 @@ internal static class ServeCommand
         };
         var command = new Command("serve", "Serves functions over vfio-user until SIGTERM or SIGINT.")
         {
-            function, path, fd, pairs, driver, profile, token, poll, release, ready,
+            function, path, fd, pairs, driver, profile, token, keepOpen, poll, release, ready,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -72,7 +76,10 @@ internal static class ServeCommand
             using var readyFd = parsed.GetValue(ready) is { } number ? InheritedDescriptor.Take("--ready-fd", number) : null;
             var device = new DeviceOptions
             {
-                Driver = parsed.GetValue(driver), Profile = parsed.GetValue(profile), VfToken = parsed.GetValue(token),
+                Driver = parsed.GetValue(driver),
+                Profile = parsed.GetValue(profile),
+                VfToken = parsed.GetValue(token),
+                KeepOpen = parsed.GetValue(keepOpen),
             };
             var simulation = new SimulationOptions { PollCpu = parsed.GetValue(poll) };
             try

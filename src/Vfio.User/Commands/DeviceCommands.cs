@@ -31,7 +31,7 @@ internal static class DeviceCommands
         session.Requests.Suspend(true);
         try
         {
-            var result = ServedDevice.Wait(session.Device.ResetAsync(ResetCause.DeviceReset, session.Stopping), session.Stopping);
+            var result = OpenedDevice.Wait(session.Device.ResetAsync(ResetCause.DeviceReset, session.Stopping), session.Stopping);
             return result.IsSuccess ? 0 : result.Error;
         }
         finally

@@ -8,6 +8,9 @@ internal abstract unsafe class ClientMap(ulong iova, ulong size, DmaAccess acces
 {
     private volatile bool _isEnding;
 
+    /// <summary>How its owner is asked.</summary>
+    public ClientRequests Requests { get; } = requests;
+
     /// <summary>Whether the range is being unmapped: nothing may begin to wait for it any more.</summary>
     public bool IsEnding => _isEnding;
 
@@ -17,6 +20,6 @@ internal abstract unsafe class ClientMap(ulong iova, ulong size, DmaAccess acces
     protected override void OnUnmapping()
     {
         _isEnding = true;
-        requests.CancelMap(this);
+        Requests.CancelMap(this);
     }
 }

@@ -6,9 +6,7 @@ namespace Vfio.User.Dma;
 internal sealed unsafe class MessageMap(ulong iova, ulong size, DmaAccess access, ClientRequests requests)
     : ClientMap(iova, size, access, null, requests)
 {
-    private readonly ClientRequests _requests = requests;
+    protected override VfioResult Read(ulong iova, Span<byte> destination) => Requests.Read(this, iova, destination);
 
-    protected override VfioResult Read(ulong iova, Span<byte> destination) => _requests.Read(this, iova, destination);
-
-    protected override VfioResult Write(ulong iova, ReadOnlySpan<byte> source) => _requests.Write(this, iova, source);
+    protected override VfioResult Write(ulong iova, ReadOnlySpan<byte> source) => Requests.Write(this, iova, source);
 }

@@ -20,7 +20,7 @@ internal sealed class MessageSpace(ClientDmaSpace space) : IDmaSpace
                 return Errno.EFAULT;
             try
             {
-                var result = space.Requests.Read(map, iova, destination[..count]);
+                var result = map.Requests.Read(map, iova, destination[..count]);
                 if (!result.IsSuccess)
                     return result;
             }
@@ -44,7 +44,7 @@ internal sealed class MessageSpace(ClientDmaSpace space) : IDmaSpace
                 return Errno.EFAULT;
             try
             {
-                var result = space.Requests.Write(map, iova, source[..count]);
+                var result = map.Requests.Write(map, iova, source[..count]);
                 if (!result.IsSuccess)
                     return result;
             }

@@ -15,7 +15,7 @@ internal sealed class ClientSession : IDisposable
     private const int InitialBody = 4096;
     private readonly ILogger _logger;
     private readonly string _name;
-    private readonly ServedDevice _served;
+    private readonly OpenedDevice _opened;
     private readonly MessageChannel _channel;
     private readonly Incoming _incoming;
     private readonly Reply _reply = new();
@@ -25,9 +25,9 @@ internal sealed class ClientSession : IDisposable
     private volatile TwinSocket? _twin;
 
     public ClientSession(
-        SafeFileHandle socket, ServedDevice served, VfioUserServerOptions options, string name, ILogger logger, CancellationToken stopping)
+        SafeFileHandle socket, OpenedDevice opened, VfioUserServerOptions options, string name, ILogger logger, CancellationToken stopping)
     {
-        _served = served;
+        _opened = opened;
         Options = options;
         Stopping = stopping;
         _name = name;
@@ -43,7 +43,7 @@ internal sealed class ClientSession : IDisposable
         Client = null!;
     }
 
-    public VfioDevice Device => _served.Device;
+    public VfioDevice Device => _opened.Device;
 
     public VfioUserServerOptions Options { get; }
 
@@ -58,15 +58,15 @@ internal sealed class ClientSession : IDisposable
     /// <summary>Waits for the device where the client may vanish meanwhile.</summary>
     public DeviceWait Wait { get; }
 
-    public ClientDmaSpace Dma => _served.Dma;
+    public ClientDmaSpace Dma => _opened.Dma;
 
-    public ClientMigration? Migration => _served.Migration;
+    public ClientMigration? Migration => _opened.Migration;
 
-    public ClientDmaLogging? DmaLogging => _served.DmaLogging;
+    public ClientDmaLogging? DmaLogging => _opened.DmaLogging;
 
-    public uint RegionCount => _served.RegionCount;
+    public uint RegionCount => _opened.RegionCount;
 
-    public uint IrqCount => _served.IrqCount;
+    public uint IrqCount => _opened.IrqCount;
 
     /// <summary>
     /// Serves the client until it is gone, or the server is stopped; then the device is closed and nothing of the client's is left.
@@ -95,7 +95,7 @@ internal sealed class ClientSession : IDisposable
     }
 
     /// <summary>Tells people of a fault of the device.</summary>
-    public void Report(Exception fault, string what) => _served.Report(fault, what);
+    public void Report(Exception fault, string what) => _opened.Report(fault, what);
 
     public void Dispose()
     {
@@ -141,7 +141,7 @@ internal sealed class ClientSession : IDisposable
             _twin = new TwinSocket(_time);
         Requests = new ClientRequests(
             _twin?.Channel ?? _channel, _twin?.Incoming ?? _incoming, Client.DataTransfer, Options.TransferTimeout);
-        var opened = _served.Open(Requests, Wait, Stopping);
+        var opened = _opened.Open(Requests, Wait, Stopping);
         if (!opened.IsSuccess)
         {
             _logger.OpenFailed(_name, opened.Error);
@@ -241,7 +241,7 @@ internal sealed class ClientSession : IDisposable
     {
         // Whoever waits for the client is let go first: the device may be waiting for them.
         Requests?.Close();
-        _served.Close(Stopping.IsCancellationRequested ? ResetCause.Close : ResetCause.ClientLost);
+        _opened.Leave(Stopping.IsCancellationRequested);
         Requests?.WaitIdle();
     }
 }

@@ -14,6 +14,9 @@ internal static partial class SessionLog
     [LoggerMessage(3, LogLevel.Information, "{Name}: the client is gone")]
     public static partial void Gone(this ILogger logger, string name);
 
+    [LoggerMessage(13, LogLevel.Information, "{Name}: the client is gone; the device stays open")]
+    public static partial void GoneAndKept(this ILogger logger, string name);
+
     [LoggerMessage(4, LogLevel.Warning, "{Name}: a client did not negotiate a version in time")]
     public static partial void NegotiationTimedOut(this ILogger logger, string name);
 
