@@ -3,8 +3,10 @@ using System.Numerics;
 namespace Vfio.User.Sessions;
 
 /// <summary>The DMA logging of the device as one client drives it. On the serving thread.</summary>
-internal sealed class ClientDmaLogging(IDmaLogging log)
+internal sealed class ClientDmaLogging(IDmaLogging log, DmaSpace memory)
 {
+    private const int MostRanges = 256;
+    private IovaRange[]? _covered;
     private IovaRange[] _ranges = [];
     private ulong _asked;
     private ulong _granted;
@@ -22,12 +24,11 @@ internal sealed class ClientDmaLogging(IDmaLogging log)
             return Errno.EINVAL;
         var asked = pageSize;
 
-        // All but the last page: a range's end may not be 2^64.
-        var what = ranges.Length != 0 ? ranges : [new IovaRange(0, 0 - pageSize)];
-        var started = log.Start(what, ref pageSize);
+        var everything = ranges.Length == 0 ? MappedRanges.Of(memory, pageSize, MostRanges) : null;
+        var started = log.Start(everything ?? ranges, ref pageSize);
         if (started.IsSuccess)
         {
-            (IsStarted, _ranges, _asked, _granted) = (true, ranges, asked, pageSize);
+            (IsStarted, _ranges, _covered, _asked, _granted) = (true, ranges, everything, asked, pageSize);
             return started;
         }
 
@@ -51,7 +52,19 @@ internal sealed class ClientDmaLogging(IDmaLogging log)
     /// <param name="pageSize">Bytes that a bit stands for.</param>
     /// <param name="bitmap">Room for as many bits as there are pages; zero.</param>
     public VfioResult Report(ulong iova, ulong length, ulong pageSize, Span<ulong> bitmap)
-        => log.Report(iova, length, pageSize, bitmap);
+    {
+        var reported = log.Report(iova, length, pageSize, bitmap);
+        if (!reported.IsSuccess || _covered is not { } covered || Array.Exists(covered, range => IsInside(iova, length, range)))
+            return reported;
+
+        // Who logs everything, and has mapped more since, hears that all of that was written: no log has it.
+        const int WordBits = 64;
+        var pages = DivideUp(length, pageSize);
+        bitmap[..(int)(pages / WordBits)].Fill(ulong.MaxValue);
+        if (pages % WordBits != 0)
+            bitmap[(int)(pages / WordBits)] |= (1ul << (int)(pages % WordBits)) - 1;
+        return reported;
+    }
 
     /// <summary>How many bytes the bitmap of so many bytes of memory takes: whole words of 64 bits.</summary>
     /// <param name="length">Bytes of memory.</param>
@@ -62,6 +75,9 @@ internal sealed class ClientDmaLogging(IDmaLogging log)
         var words = DivideUp(DivideUp(length, pageSize), WordBits);
         return words * sizeof(ulong);
     }
+
+    private static bool IsInside(ulong iova, ulong length, IovaRange range)
+        => iova >= range.Iova && length <= range.Length && iova - range.Iova <= range.Length - length;
 
     /// <summary>How many bits the bitmap of so many bytes of memory has.</summary>
     public static ulong DivideUp(ulong value, ulong by) => (value / by) + (value % by == 0 ? 0ul : 1ul);
