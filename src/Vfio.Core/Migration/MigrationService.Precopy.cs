@@ -44,7 +44,8 @@ public sealed partial class MigrationService
                 return unwritten;
             if (unwritten.Value is { InitialBytes: 0, DirtyBytes: 0 })
                 return Errno.ENOMSG;
-            session.Save(MigrationState.PreCopy, isInitial: unwritten.Value.InitialBytes > 0);
+            var isInitial = unwritten.Value.InitialBytes > 0 && (_tellsNewInitial || !unwritten.Value.HasNewInitial);
+            session.Save(MigrationState.PreCopy, isInitial);
             return VfioResult.Success;
         }
         finally

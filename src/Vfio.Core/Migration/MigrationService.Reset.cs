@@ -15,6 +15,22 @@ public sealed partial class MigrationService
         }
     }
 
+    /// <summary>
+    /// Ends the data stream and breaks off a change of state: the device is about to be closed, and there is nobody left who would move it.
+    /// Waits for nothing. The state is left to the reset that comes with the close.
+    /// </summary>
+    public void EndStream()
+    {
+        DataSession? session;
+        lock (_lock)
+        {
+            session = _session;
+            _request?.Interrupt(isClose: true);
+        }
+
+        session?.End();
+    }
+
     private void OnReset(ResetCause cause)
     {
         var isClose = cause is ResetCause.Close or ResetCause.ClientLost;

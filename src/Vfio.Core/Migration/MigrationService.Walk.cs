@@ -34,6 +34,8 @@ public sealed partial class MigrationService
                 return Errno.EINVAL;
             if (IsResetComing)
                 return Interrupted(target);
+            if (request.Steps.IsCancellationRequested)
+                return Errno.ECANCELED;
             var arc = new MigrationArc(_state, next);
 
             // The user gets one stream, and the state that it belongs to.
@@ -108,7 +110,7 @@ public sealed partial class MigrationService
             : new SavingSession(this, _variant, _savingPipe);
         lock (_lock)
         {
-            if (_resets != _appliedResets)
+            if (_resets != _appliedResets || request.Steps.IsCancellationRequested)
                 return Errno.ECANCELED;
             _session = session;
         }

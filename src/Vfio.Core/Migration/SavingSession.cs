@@ -57,13 +57,13 @@ internal sealed class SavingSession : DataSession
         lock (Gate)
         {
             var unread = (ulong)(Interlocked.Read(ref _written) - Interlocked.Read(ref _read));
-            var isNew = unwritten.HasNewInitial && tellsNewInitial;
             var total = unread + unwritten.InitialBytes + unwritten.DirtyBytes;
+            var isNew = unwritten.HasNewInitial && tellsNewInitial;
 
-            // The new initial bytes come behind those that are there, which are initial too by that.
-            var initial = unwritten.InitialBytes + (_isInitial || isNew ? unread : 0);
+            // To who has not asked for them, new initial bytes are dirty ones. To who has, all that comes before them is initial too.
+            var initial = (unwritten.HasNewInitial && !isNew ? 0 : unwritten.InitialBytes) + (_isInitial || isNew ? unread : 0);
 
-            // It counts down. Only new initial bytes, and who was told of them, may see it rise.
+            // It counts down, but for new ones.
             _initialLeft = isNew ? initial : Math.Min(_initialLeft, initial);
             return new(_initialLeft, total - _initialLeft, isNew);
         }

@@ -36,9 +36,12 @@ internal sealed partial class GuardedDevice
 
     public override async ValueTask CloseAsync(ResetCause cause)
     {
+        // First, so that the driver's close does not wait for a save that waits for a reader.
+        _service?.EndStream();
         await RunAsync(nameof(CloseAsync), CloseInnerAsync, CancellationToken.None).ConfigureAwait(false);
         if (_fault is not null)
             await QuiesceAsync(cause).ConfigureAwait(false);
+        TellClosed(cause);
         _open?.TrySetResult();
 
         async ValueTask<VfioResult> CloseInnerAsync(CancellationToken _)

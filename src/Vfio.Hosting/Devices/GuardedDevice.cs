@@ -47,6 +47,7 @@ internal sealed partial class GuardedDevice : VfioDevice
             Capability(static d => d.DmaLogging, nameof(DmaLogging)) is { } logging ? new GuardedDmaLogging(this, logging) : null,
             IsDmaMediated = Capability(static d => (object)d.IsDmaMediated, nameof(IsDmaMediated)) is true);
         _profiles = Capability(static d => d.Profiles, nameof(Profiles)) is { } profiles ? new(this, profiles) : null;
+        _service = ServeMigration();
     }
 
     /// <summary>Why the device is broken; null if it is not.</summary>

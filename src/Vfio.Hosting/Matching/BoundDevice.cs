@@ -38,9 +38,9 @@ internal sealed record BoundDevice(
     private static List<string> MigrationFlags(GuardedDevice device)
     {
         var flags = new List<string>();
-        if (device.Migration is { } migration)
+        var capabilities = device.MigrationOps?.Capabilities ?? MigrationCapabilities.None;
+        if (capabilities.HasFlag(MigrationCapabilities.StopCopy))
         {
-            var capabilities = migration.Capabilities;
             flags.Add("stop-copy");
             if (capabilities.HasFlag(MigrationCapabilities.P2P))
                 flags.Add("p2p");

@@ -7,6 +7,7 @@ internal sealed class ScriptedMigration(MigrationCapabilities capabilities) : IM
 {
     public const MigrationCapabilities All = MigrationCapabilities.StopCopy | MigrationCapabilities.P2P | MigrationCapabilities.PreCopy;
 
+    private readonly TaskCompletionSource _saved = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _resets;
 
     public MigrationCapabilities Capabilities => capabilities;
@@ -25,6 +26,9 @@ internal sealed class ScriptedMigration(MigrationCapabilities capabilities) : IM
 
     public Func<ulong> OnStopCopySize { get; set; } = () => 0;
 
+    /// <summary>Completes when the first save has returned.</summary>
+    public Task Saved => _saved.Task;
+
     public Action WhenReset { get; set; } = () => { };
 
     public int Resets => Volatile.Read(ref _resets);
@@ -39,10 +43,17 @@ internal sealed class ScriptedMigration(MigrationCapabilities capabilities) : IM
         return OnStep(arc, session, cancellationToken);
     }
 
-    public ValueTask<VfioResult> SaveAsync(MigrationSession session, MigrationState phase, CancellationToken cancellationToken)
+    public async ValueTask<VfioResult> SaveAsync(MigrationSession session, MigrationState phase, CancellationToken cancellationToken)
     {
         Saves.Enqueue(phase);
-        return OnSave(session, phase, cancellationToken);
+        try
+        {
+            return await OnSave(session, phase, cancellationToken);
+        }
+        finally
+        {
+            _saved.TrySetResult();
+        }
     }
 
     public ValueTask<VfioResult> LoadAsync(MigrationSession session, CancellationToken cancellationToken) => OnLoad(session, cancellationToken);

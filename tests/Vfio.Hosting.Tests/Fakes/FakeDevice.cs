@@ -25,15 +25,21 @@ internal sealed class FakeDevice : VfioDevice
 
     public override IMigration? Migration => Inner;
 
+    public override IMigrationOps? MigrationOps => Ops;
+
     public override IProfiles? Profiles => Personalities;
 
     public IMigration? Inner { get; set; }
+
+    public IMigrationOps? Ops { get; set; }
 
     public IProfiles? Personalities { get; set; }
 
     public int Reads { get; private set; }
 
     public override DeviceInfo Info => OnInfo();
+
+    public void Reset(ResetCause cause) => RaiseWasReset(cause);
 
     public override ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken) => new(OnOpen());
 
