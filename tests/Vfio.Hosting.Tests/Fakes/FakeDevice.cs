@@ -27,11 +27,19 @@ internal sealed class FakeDevice : VfioDevice
 
     public override IMigrationOps? MigrationOps => Ops;
 
+    public override IDmaLogging? DmaLogging => Log;
+
+    public override bool IsDmaMediated => IsMediated;
+
     public override IProfiles? Profiles => Personalities;
 
     public IMigration? Inner { get; set; }
 
     public IMigrationOps? Ops { get; set; }
+
+    public IDmaLogging? Log { get; set; }
+
+    public bool IsMediated { get; set; }
 
     public IProfiles? Personalities { get; set; }
 
