@@ -31,7 +31,7 @@ public sealed class VfioPciCore : IVfioPciCore
             throw new VfioException(
                 Errno.EOPNOTSUPP,
                 $"{function.Address}: its configuration space is virtualized below already, and this core virtualizes raw functions " +
-                "only; a pass-through comes with the Linux back end.");
+                $"only; {nameof(VfioPciCores)}.{nameof(VfioPciCores.Over)} makes the core that fits");
         }
 
         Function = function;

@@ -12,6 +12,16 @@ internal sealed class GlobalOptions
         Recursive = true,
     };
 
+    public Option<string[]> Remote { get; } = new("--remote")
+    {
+        Description = "A function that another process serves over vfio-user on this socket, instead of the embedded topology. Repeatable: "
+            + "the first is ffff:00:00.0, the second ffff:00:01.0.",
+        HelpName = "SOCKET",
+        Recursive = true,
+        Arity = ArgumentArity.OneOrMore,
+        AllowMultipleArgumentsPerToken = false,
+    };
+
     public Option<string[]> Plugins { get; } = new("--plugins")
     {
         Description = "A directory of plugin folders, besides the one beside the tool. Repeatable.",
@@ -30,6 +40,7 @@ internal sealed class GlobalOptions
     public void AddTo(RootCommand root)
     {
         root.Add(Topology);
+        root.Add(Remote);
         root.Add(Plugins);
         root.Add(Verbose);
     }

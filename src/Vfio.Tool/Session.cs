@@ -28,12 +28,20 @@ internal sealed class Session : IAsyncDisposable
         SimulationOptions? simulation,
         CancellationToken cancellationToken)
     {
-        var topology = parsed.GetValue(options.Topology) is { } file ? Topologies.Read(file) : TopologyDefinition.Default;
+        var remotes = parsed.GetValue(options.Remote) ?? [];
+        // The embedded topology is what there is when nothing is named.
+        var topology = parsed.GetValue(options.Topology) is { } file ? Topologies.Read(file)
+            : remotes.Length == 0 ? TopologyDefinition.Default
+            : null;
         var services = new ServiceCollection();
         services.AddLogging(logging => logging
             .SetMinimumLevel(parsed.GetValue(options.Verbose) ? LogLevel.Debug : level)
             .AddProvider(new ErrorLog(terminal.Error)));
-        var builder = services.AddVfio().AddSimulation(topology, simulation);
+        var builder = services.AddVfio();
+        if (topology is not null)
+            builder.AddSimulation(topology, simulation);
+        foreach (var socket in remotes)
+            builder.AddVfioUser(socket.Length > 0 ? socket : throw new UsageException("--remote: a socket's path is not empty"));
         var beside = Path.Combine(AppContext.BaseDirectory, "plugins");
         if (Directory.Exists(beside))
             builder.AddPlugins(beside);

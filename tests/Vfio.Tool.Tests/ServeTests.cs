@@ -46,6 +46,27 @@ public sealed partial class ServeTests : IDisposable
         Assert.Empty(_directory.GetFiles());
     }
 
+    [Theory]
+    [InlineData(true, "--keep-open")]
+    [InlineData(false)]
+    public async Task A_device_is_kept_open_between_clients_where_that_is_asked_for(bool isKept, params string[] more)
+    {
+        var tool = Start(["serve", "00.1", "--socket-path", Socket("a"), .. more]);
+        var said = new System.Text.StringBuilder();
+        tool.ErrorDataReceived += (_, line) => said.AppendLine(line.Data);
+        await ReadLineAsync(tool);
+        for (var i = 0; i < 2; i++)
+        {
+            using var client = VfioUserClient.Connect(Socket("a"), out _);
+            Assert.Equal((9u, 5u), client.GetInfo());
+        }
+
+        Assert.Equal(0, kill(tool.Id, Sigterm));
+        await EndAsync(tool);
+        Assert.Equal(0, tool.ExitCode);
+        Assert.Equal(isKept, said.ToString().Contains("the client is gone; the device stays open", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task SIGTERM_while_a_client_is_connected_ends_it_as_well()
     {

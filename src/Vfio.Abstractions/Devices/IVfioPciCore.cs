@@ -44,6 +44,13 @@ public interface IVfioPciCore
     /// <inheritdoc cref="VfioDevice.Map"/>
     VfioResult<RegionMapping> Map(int region);
 
+    /// <inheritdoc cref="VfioDevice.GetIoEventFds"/>
+    VfioResult<IReadOnlyList<RegionIoEventFd>> GetIoEventFds(int region)
+    {
+        var info = GetRegionInfo(region);
+        return info.IsSuccess ? new VfioResult<IReadOnlyList<RegionIoEventFd>>([]) : info.Error;
+    }
+
     /// <inheritdoc cref="VfioDevice.SetIrqs"/>
     VfioResult<int> SetIrqs(in IrqSet set);
 

@@ -44,6 +44,9 @@ public class VfioPciDevice : VfioDevice, IPciResetHooks
     public override VfioResult<RegionMapping> Map(int region) => Core.Map(region);
 
     /// <inheritdoc/>
+    public override VfioResult<IReadOnlyList<RegionIoEventFd>> GetIoEventFds(int region) => Core.GetIoEventFds(region);
+
+    /// <inheritdoc/>
     public override VfioResult<int> SetIrqs(in IrqSet set) => Core.SetIrqs(set);
 
     /// <inheritdoc/>

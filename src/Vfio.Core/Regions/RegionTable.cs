@@ -45,9 +45,9 @@ internal sealed class RegionTable
     }
 
     /// <summary>The regions that a variant has added.</summary>
-    public DeviceRegions Device { get; } = new();
+    public DeviceRegions Device { get; } = new(RegionIndex.FixedCount);
 
-    public int Count => RegionIndex.FixedCount + Device.Count;
+    public int Count => Device.End;
 
     /// <summary>BAR 0 to 5; null where the function has none.</summary>
     public FunctionBar? BarAt(int region) => region is >= RegionIndex.Bar0 and <= RegionIndex.Bar5 ? _bars[region] : null;
@@ -65,14 +65,15 @@ internal sealed class RegionTable
             case RegionIndex.Vga:
                 return _vga is null ? Errno.EINVAL : VgaRegion.Info;
             default:
-                return Device.At(region) is { } device ? device.Info : Errno.EINVAL;
+                return Device.Info(region);
         }
     }
 
     public VfioResult<RegionMapping> Map(int region)
     {
-        var mapping = region is >= RegionIndex.Bar0 and <= RegionIndex.Bar5 ? Mapping(_bars[region]?.Bar) : Device.At(region)?.Mapping;
-        return mapping is { Areas.Count: > 0 } ? mapping : Errno.EINVAL;
+        if (region is < RegionIndex.Bar0 or > RegionIndex.Bar5)
+            return Device.Map(region);
+        return Mapping(_bars[region]?.Bar) is { Areas.Count: > 0 } mapping ? mapping : Errno.EINVAL;
     }
 
     public VfioResult<int> Read(int region, ulong offset, Span<byte> destination)
@@ -94,9 +95,7 @@ internal sealed class RegionTable
                     ? ReadBar(_vga, offset, destination[..count])
                     : Errno.EINVAL;
             default:
-                if (Device.At(region) is not { } device || !device.Flags.HasFlag(RegionFlags.Read) || offset >= device.Size)
-                    return Errno.EINVAL;
-                return device.Read(offset, destination[..Fit(offset, destination.Length, device.Size)]);
+                return Device.Read(region, offset, destination);
         }
     }
 
@@ -117,9 +116,7 @@ internal sealed class RegionTable
                     ? WriteBar(_vga, offset, source[..count])
                     : Errno.EINVAL;
             default:
-                if (Device.At(region) is not { } device || !device.Flags.HasFlag(RegionFlags.Write) || offset >= device.Size)
-                    return Errno.EINVAL;
-                return device.Write(offset, source[..Fit(offset, source.Length, device.Size)]);
+                return Device.Write(region, offset, source);
         }
     }
 

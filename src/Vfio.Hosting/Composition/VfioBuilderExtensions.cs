@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Vfio.Simulation;
@@ -18,6 +19,22 @@ public static class VfioBuilderExtensions
     {
         builder.Services.AddSingleton<IFunctionSource>(provider => new SimulatedTopology(
             definition ?? TopologyDefinition.Default, options, provider.GetService<ILoggerFactory>()));
+        return builder;
+    }
+
+    /// <summary>
+    /// Adds a function that another process serves over vfio-user. Its address is <c>ffff:00:NN.0</c>, where NN counts the remote functions in
+    /// the order in which they were added, from 0 (see <see cref="VfioUserFunctionSource"/>).
+    /// </summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="socketPath">The unix socket that the other process listens on; it must do so when the host starts.</param>
+    /// <param name="options">How to speak to it; null for the defaults.</param>
+    public static IVfioBuilder AddVfioUser(this IVfioBuilder builder, string socketPath, VfioUserClientOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(socketPath);
+        builder.Services.AddSingleton(new VfioUserRemote(socketPath, options));
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IFunctionSource, VfioUserFunctionSource>(provider =>
+            new(provider.GetServices<VfioUserRemote>(), provider.GetService<ILoggerFactory>())));
         return builder;
     }
 

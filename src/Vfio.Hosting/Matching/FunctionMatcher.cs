@@ -64,7 +64,7 @@ internal sealed class FunctionMatcher(
         if (_hung.TryGetValue(driver.Name, out var hung))
             return (CandidateVerdict.Failed, hung, null);
         // A core of its own for each: one that a failed driver still holds is not the next one's.
-        var core = new VfioPciCore(
+        var core = VfioPciCores.Over(
             function, loggers.CreateLogger<VfioPciCore>(), new() { Sets = sets, HideIntx = FunctionQuirks.HasBrokenIntx(function.Id) });
         var asked = await AskAsync(function, driver, core, cancellationToken).ConfigureAwait(false);
         if (asked.Bound is null)
@@ -73,7 +73,7 @@ internal sealed class FunctionMatcher(
     }
 
     // A driver that opened the function to look at it, and did not take it, may have left it open.
-    private async Task TakeBackAsync(IPciFunction function, VariantDriver driver, VfioPciCore core)
+    private async Task TakeBackAsync(IPciFunction function, VariantDriver driver, IVfioPciCore core)
     {
         try
         {
@@ -92,7 +92,7 @@ internal sealed class FunctionMatcher(
     }
 
     private async Task<(CandidateVerdict Verdict, string? Reason, BoundDevice? Bound)> AskAsync(
-        IPciFunction function, VariantDriver driver, VfioPciCore core, CancellationToken cancellationToken)
+        IPciFunction function, VariantDriver driver, IVfioPciCore core, CancellationToken cancellationToken)
     {
         try
         {
@@ -129,7 +129,7 @@ internal sealed class FunctionMatcher(
     }
 
     private (CandidateVerdict Verdict, string? Reason, BoundDevice? Bound) Judge(
-        IPciFunction function, VariantDriver driver, VfioPciCore core, ProbeResult? result)
+        IPciFunction function, VariantDriver driver, IVfioPciCore core, ProbeResult? result)
     {
         if (result is null)
             return (CandidateVerdict.Failed, "its probe answered null", null);

@@ -7,7 +7,7 @@ public static unsafe partial class Libc
 {
 #pragma warning disable CS1591 // The man page of each function and constant is its documentation; repeating it here would only age.
     public const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = 0x80000, SOCK_NONBLOCK = 0x800, SOL_SOCKET = 1, SCM_RIGHTS = 1;
-    public const int SO_TYPE = 3, SO_SNDBUF = 7, SO_ACCEPTCONN = 30, SO_DOMAIN = 39;
+    public const int SO_TYPE = 3, SO_SNDBUF = 7, SO_SNDTIMEO = 21, SO_ACCEPTCONN = 30, SO_DOMAIN = 39;
     public const int MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, MSG_CTRUNC = 8, MSG_CMSG_CLOEXEC = 0x40000000, MSG_WAITALL = 0x100;
     public const int SHUT_RD = 0, SHUT_WR = 1, SHUT_RDWR = 2;
     public const short POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16, POLLNVAL = 32;

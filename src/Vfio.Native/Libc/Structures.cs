@@ -41,6 +41,12 @@ public unsafe struct sockaddr_un
     public fixed byte sun_path[108];
 }
 
+public struct timeval
+{
+    public long tv_sec;
+    public long tv_usec;
+}
+
 public struct rlimit
 {
     public ulong rlim_cur;

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using Vfio.Hosting;
-using Vfio.Tool.Demo.Client;
 using Vfio.Tool.Demo.Nvme;
 using Vfio.User;
 
@@ -144,7 +143,7 @@ internal sealed class Demonstration(IVfioHost host, Narrator narrator)
             await using (
                 await host.ServeAsync(function.Address, VfioUserEndpoint.Path(path), null, cancellationToken).ConfigureAwait(false))
             {
-                using (var client = VfioUserClient.Connect(path, out var version))
+                using (var client = Client.VfioUserClient.Connect(path, out var version))
                 {
                     narrator.Tell($"a client on {path} negotiated {version}");
                     var (regions, irqs) = client.GetInfo();

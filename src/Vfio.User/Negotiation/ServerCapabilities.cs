@@ -24,7 +24,7 @@ internal static class ServerCapabilities
     /// <param name="twinIndex">Which descriptor of the reply is the twin socket; null for none.</param>
     /// <param name="reply">Receives it.</param>
     /// <returns>Bytes of the payload.</returns>
-    public static int Write(ClientCapabilities client, int dmaMaps, bool migrates, int? twinIndex, Reply reply)
+    public static int Write(PeerCapabilities client, int dmaMaps, bool migrates, int? twinIndex, Reply reply)
     {
         var isMigration = migrates && client.MigrationPageSize is not null;
         var text = Text(client, dmaMaps, isMigration, twinIndex, Optional.None);
@@ -37,7 +37,7 @@ internal static class ServerCapabilities
         return payload.Length;
     }
 
-    private static byte[] Text(ClientCapabilities client, int dmaMaps, bool isMigration, int? twinIndex, Optional without)
+    private static byte[] Text(PeerCapabilities client, int dmaMaps, bool isMigration, int? twinIndex, Optional without)
     {
         using var text = new MemoryStream();
         using (var json = new Utf8JsonWriter(text))

@@ -3,10 +3,11 @@ using System.Numerics;
 namespace Vfio.User.Sessions;
 
 /// <summary>The DMA logging of the device as one client drives it. On the serving thread.</summary>
-internal sealed class ClientDmaLogging(IDmaLogging log, DmaSpace memory)
+internal sealed class ClientDmaLogging(IDmaLogging log)
 {
-    private const int MostRanges = 256;
-    private IovaRange[]? _covered;
+    // What stands for everything: 4 TiB of pages of 4 KiB are as much as a log of the DMA space takes without coarser pages. A client that
+    // has memory above says which.
+    private const ulong Everything = 1ul << 42;
     private IovaRange[] _ranges = [];
     private ulong _asked;
     private ulong _granted;
@@ -15,7 +16,7 @@ internal sealed class ClientDmaLogging(IDmaLogging log, DmaSpace memory)
     public bool IsStarted { get; private set; }
 
     /// <summary>Begins to log.</summary>
-    /// <param name="ranges">What; nothing for everything, as libvfio-user and its clients have it.</param>
+    /// <param name="ranges">What; none for everything, as libvfio-user and its clients have it.</param>
     /// <param name="pageSize">The granularity wished for; receives the one that is used.</param>
     /// <returns>Success too if it is logging just that, as libvfio-user has it; EINVAL: something else.</returns>
     public VfioResult Start(IovaRange[] ranges, ref ulong pageSize)
@@ -23,12 +24,11 @@ internal sealed class ClientDmaLogging(IDmaLogging log, DmaSpace memory)
         if (!BitOperations.IsPow2(pageSize))
             return Errno.EINVAL;
         var asked = pageSize;
-
-        var everything = ranges.Length == 0 ? MappedRanges.Of(memory, pageSize, MostRanges) : null;
-        var started = log.Start(everything ?? ranges, ref pageSize);
+        var what = ranges.Length != 0 ? ranges : [new IovaRange(0, Everything)];
+        var started = log.Start(what, ref pageSize);
         if (started.IsSuccess)
         {
-            (IsStarted, _ranges, _covered, _asked, _granted) = (true, ranges, everything, asked, pageSize);
+            (IsStarted, _ranges, _asked, _granted) = (true, ranges, asked, pageSize);
             return started;
         }
 
@@ -53,17 +53,21 @@ internal sealed class ClientDmaLogging(IDmaLogging log, DmaSpace memory)
     /// <param name="bitmap">Room for as many bits as there are pages; zero.</param>
     public VfioResult Report(ulong iova, ulong length, ulong pageSize, Span<ulong> bitmap)
     {
-        var reported = log.Report(iova, length, pageSize, bitmap);
-        if (!reported.IsSuccess || _covered is not { } covered || Array.Exists(covered, range => IsInside(iova, length, range)))
-            return reported;
+        if (!IsStarted || _ranges.Length != 0 || length == 0 || iova > ulong.MaxValue - (length - 1) || iova + (length - 1) < Everything)
+            return log.Report(iova, length, pageSize, bitmap);
 
-        // Who logs everything, and has mapped more since, hears that all of that was written: no log has it.
-        const int WordBits = 64;
-        var pages = DivideUp(length, pageSize);
-        bitmap[..(int)(pages / WordBits)].Fill(ulong.MaxValue);
-        if (pages % WordBits != 0)
-            bitmap[(int)(pages / WordBits)] |= (1ul << (int)(pages % WordBits)) - 1;
-        return reported;
+        // What lies above everything counts as written: nobody has looked.
+        var below = iova < Everything ? Everything - iova : 0;
+        if (below != 0)
+        {
+            var reported = log.Report(iova, below, pageSize, bitmap);
+            if (!reported.IsSuccess)
+                return reported;
+        }
+
+        for (var page = below / pageSize; page < DivideUp(length, pageSize); page++)
+            bitmap[(int)(page / 64)] |= 1ul << (int)(page % 64);
+        return VfioResult.Success;
     }
 
     /// <summary>How many bytes the bitmap of so many bytes of memory takes: whole words of 64 bits.</summary>
@@ -75,9 +79,6 @@ internal sealed class ClientDmaLogging(IDmaLogging log, DmaSpace memory)
         var words = DivideUp(DivideUp(length, pageSize), WordBits);
         return words * sizeof(ulong);
     }
-
-    private static bool IsInside(ulong iova, ulong length, IovaRange range)
-        => iova >= range.Iova && length <= range.Length && iova - range.Iova <= range.Length - length;
 
     /// <summary>How many bits the bitmap of so many bytes of memory has.</summary>
     public static ulong DivideUp(ulong value, ulong by) => (value / by) + (value % by == 0 ? 0ul : 1ul);

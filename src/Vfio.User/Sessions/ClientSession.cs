@@ -51,7 +51,7 @@ internal sealed class ClientSession : IDisposable
     public CancellationToken Stopping { get; }
 
     /// <summary>What the client proposed. There from the negotiation on, as is all below.</summary>
-    public ClientCapabilities Client { get; private set; }
+    public PeerCapabilities Client { get; private set; }
 
     public ClientRequests Requests { get; private set; }
 
@@ -125,7 +125,7 @@ internal sealed class ClientSession : IDisposable
     private bool CarryOutVersion()
     {
         _request.Descriptors.CloseAll();
-        var parsed = ClientCapabilities.Parse(_request.Body);
+        var parsed = PeerCapabilities.Parse(_request.Body);
         if (!parsed.IsSuccess)
         {
             _logger.NegotiationRefused(_name);

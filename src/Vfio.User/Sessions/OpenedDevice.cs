@@ -58,7 +58,7 @@ internal sealed class OpenedDevice(VfioDevice device, VfioUserServerOptions opti
             RegionCount = (uint)info.RegionCount;
             IrqCount = (uint)info.IrqCount;
             Migration = Device.MigrationOps is { } ops ? new ClientMigration(ops, wait) : null;
-            DmaLogging = Device.DmaLogging is { } log ? new ClientDmaLogging(log, Dma) : null;
+            DmaLogging = Device.DmaLogging is { } log ? new ClientDmaLogging(log) : null;
             return VfioResult.Success;
         }
         catch (Exception fault)

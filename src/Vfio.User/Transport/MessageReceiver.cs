@@ -28,16 +28,25 @@ internal sealed unsafe class MessageReceiver : IDisposable
     private int _chunkLength;
     private int _bodyReceived;
     private int _bodyLength;
+    private int _ownLength;
+    private byte* _placed;
     private int _messagesBeforeLater;
     private bool _headerReceived;
     private bool _complete;
 
     public MessageReceiver(SafeFileHandle socket) => _socket = socket;
 
+    /// <summary>Who says where the data of a message goes; null: into the receiver's own buffer, always.</summary>
+    public IDataPlacement? Placement { get; set; }
+
     /// <summary>The header of the message that has been received, or of the one that was malformed.</summary>
     public ref readonly MessageHeader Header => ref _header;
 
-    public ReadOnlySpan<byte> Body => new(_body.Address, _bodyLength);
+    /// <summary>The body; without the data, if <see cref="Placement"/> has named another place for it.</summary>
+    public ReadOnlySpan<byte> Body => new(_body.Address, _ownLength);
+
+    /// <summary>The descriptors that came with the message; what nobody takes is closed when the next one is received.</summary>
+    public DescriptorList Descriptors => _descriptors;
 
     /// <summary>Receives the next message, or goes on with the one that an earlier call was interrupted in.</summary>
     /// <param name="wait">How to wait; null to block in the receive itself until something comes or the socket is shut down.</param>
@@ -64,7 +73,10 @@ internal sealed unsafe class MessageReceiver : IDisposable
 
         while (_bodyReceived < _bodyLength)
         {
-            var status = ReceiveBytes(_body.Address + _bodyReceived, _bodyLength - _bodyReceived, _descriptors, wait, out var count);
+            var own = _ownLength - _bodyReceived;
+            var status = own > 0
+                ? ReceiveBytes(_body.Address + _bodyReceived, own, _descriptors, wait, out var count)
+                : ReceiveBytes(_placed - own, _bodyLength - _bodyReceived, _descriptors, wait, out count);
             if (status != ReceiveStatus.Message)
                 return status;
             _bodyReceived += count;
@@ -78,7 +90,7 @@ internal sealed unsafe class MessageReceiver : IDisposable
     public void MoveTo(Message message)
     {
         message.Header = _header;
-        message.BodyLength = _bodyLength;
+        message.BodyLength = _ownLength;
         (message.Buffer, _body) = (_body, message.Buffer);
         (message.Descriptors, _descriptors) = (_descriptors, message.Descriptors);
     }
@@ -86,7 +98,7 @@ internal sealed unsafe class MessageReceiver : IDisposable
     /// <summary>Moves the received message out, its body as a copy of its own size.</summary>
     public Message Detach()
     {
-        var message = new Message(_bodyLength) { Header = _header, BodyLength = _bodyLength };
+        var message = new Message(_ownLength) { Header = _header, BodyLength = _ownLength };
         Body.CopyTo(message.Body);
         (message.Descriptors, _descriptors) = (_descriptors, message.Descriptors);
         return message;
@@ -118,9 +130,15 @@ internal sealed unsafe class MessageReceiver : IDisposable
         if (_header.MessageSize is < MessageHeader.Size or > Limits.Message)
             return false;
         _bodyLength = (int)_header.MessageSize - MessageHeader.Size;
-        _body.EnsureCapacity(_bodyLength);
+        _ownLength = _bodyLength;
+        if (Placement is { } placement && (_placed = placement.Place(_header, out var before)) != null)
+            _ownLength = Math.Min(before, _bodyLength);
+        _body.EnsureCapacity(_ownLength);
         _bodyReceived = Math.Min(_bodyLength, _chunkLength - MessageHeader.Size);
-        _chunk.Span(MessageHeader.Size, _bodyReceived).CopyTo(_body.Span(0, _bodyReceived));
+        var own = Math.Min(_bodyReceived, _ownLength);
+        _chunk.Span(MessageHeader.Size, own).CopyTo(_body.Span(0, own));
+        if (_bodyReceived > own)
+            _chunk.Span(MessageHeader.Size + own, _bodyReceived - own).CopyTo(new Span<byte>(_placed, _bodyReceived - own));
         var used = MessageHeader.Size + _bodyReceived;
         _chunkLength -= used;
         _chunk.Span(used, _chunkLength).CopyTo(_chunk.Span(0, _chunkLength));

@@ -181,7 +181,9 @@ internal sealed unsafe class SocketPath
         return (((ulong)status.stx_dev_major << 32) | status.stx_dev_minor, status.stx_ino);
     }
 
-    private static sockaddr_un Address(string path, out uint length)
+    /// <summary>The address of a path.</summary>
+    /// <exception cref="VfioException">It is too long.</exception>
+    public static sockaddr_un Address(string path, out uint length)
     {
         var bytes = Encoding.UTF8.GetByteCount(path);
         if (bytes >= PathCapacity || path.Contains('\0', StringComparison.Ordinal))

@@ -2,16 +2,19 @@ using Vfio.Core.Tests.Scripted;
 
 namespace Vfio.Core.Tests.Variants;
 
+/// <summary>A variant sees no difference between a raw function and one that is virtualized below.</summary>
 public sealed class HookExampleTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task A_slice_hides_the_rest_of_a_BAR_over_every_way_in()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_slice_hides_the_rest_of_a_BAR_over_every_way_in(bool relayed)
     {
         var function = new ScriptedFunction(new Hardware().Bytes);
         function.Bars[2] = new ScriptedBar(8192);
-        var device = await Open(new HalfABar(new VfioPciCore(function)));
+        var device = await Open(new HalfABar(Core(function, relayed)));
 
         Assert.Equal(4096ul, device.GetRegionInfo(2).Value.Size);
         Assert.Equal(2, device.Read(2, 4094, new byte[8]).Value);
@@ -19,10 +22,12 @@ public sealed class HookExampleTests
         await device.CloseAsync(ResetCause.Close);
     }
 
-    [Fact]
-    public async Task A_patched_register_shows_in_reads_of_any_shape()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_patched_register_shows_in_reads_of_any_shape(bool relayed)
     {
-        var device = await Open(new OtherRevision(new VfioPciCore(new ScriptedFunction(new Hardware().Bytes))));
+        var device = await Open(new OtherRevision(Core(new ScriptedFunction(new Hardware().Bytes), relayed)));
         var read = new byte[8];
 
         device.Read(RegionIndex.Config, 5, read);
@@ -30,10 +35,12 @@ public sealed class HookExampleTests
         await device.CloseAsync(ResetCause.Close);
     }
 
-    [Fact]
-    public async Task A_fake_I_O_BAR_is_sized_and_answers()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_fake_I_O_BAR_is_sized_and_answers(bool relayed)
     {
-        var device = await Open(new FakeIoBar(new VfioPciCore(new ScriptedFunction(new Hardware().Bytes))));
+        var device = await Open(new FakeIoBar(Core(new ScriptedFunction(new Hardware().Bytes), relayed)));
         var read = new byte[4];
 
         device.Write(RegionIndex.Config, 0x10, [255, 255, 255, 255]);
@@ -45,23 +52,27 @@ public sealed class HookExampleTests
         await device.CloseAsync(ResetCause.Close);
     }
 
-    [Fact]
-    public async Task A_region_of_a_variant_is_there_from_open_on()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_region_of_a_variant_is_there_from_open_on(bool relayed)
     {
-        var device = await Open(new WithItsOwnRegion(new VfioPciCore(new ScriptedFunction(new Hardware().Bytes))));
+        var device = await Open(new WithItsOwnRegion(Core(new ScriptedFunction(new Hardware().Bytes), relayed)));
 
         Assert.Equal(9, device.RegionIndexOfScratch);
         Assert.Equal(64ul, device.GetRegionInfo(9).Value.Size);
         await device.CloseAsync(ResetCause.Close);
     }
 
-    [Fact]
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
     [Trait("Trap", "32")]
-    public async Task A_guests_FLR_does_not_wait_for_a_transfer_and_is_not_lost()
+    public async Task A_guests_FLR_does_not_wait_for_a_transfer_and_is_not_lost(bool relayed)
     {
         var hardware = new Hardware();
         var at = (ulong)hardware.Express();
-        var device = await Open(new Resettable(new VfioPciCore(new ScriptedFunction(hardware.Bytes))));
+        var device = await Open(new Resettable(Core(new ScriptedFunction(hardware.Bytes), relayed)));
         var inTransfer = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var transfer = device.TransferAsync(async () =>
@@ -78,6 +89,9 @@ public sealed class HookExampleTests
         Assert.False(device.HasStream);
         await device.CloseAsync(ResetCause.Close);
     }
+
+    private static IVfioPciCore Core(ScriptedFunction function, bool relayed)
+        => VfioPciCores.Over(relayed ? RelayedFunction.Over(function) : function);
 
     private static async Task<T> Open<T>(T device)
         where T : VfioDevice

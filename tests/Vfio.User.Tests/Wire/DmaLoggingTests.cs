@@ -30,8 +30,8 @@ public class DmaLoggingTests
         client.Refuse(Errno.EINVAL, 16, Fields.Of(24u, Start, 8192ul, 0u, 0u));
         client.Refuse(Errno.EINVAL, 16, Fields.Of(40u, Start, 4096ul, 1u, 0u, 0ul, 4096ul));
 
-        // No range is all, but for the last page, whose end is 2^64.
-        Assert.Equal([new IovaRange(0, ulong.MaxValue - 4095)], server.Log.Ranges!);
+        // No range stands for everything, of which nobody has more than 4 TiB without saying where.
+        Assert.Equal([new IovaRange(0, 1ul << 42)], server.Log.Ranges!);
         Assert.Equal(Fields.Of(8u, Stop), client.Succeed(16, Fields.Of(8u, Stop)));
         Assert.Null(server.Log.Ranges);
         Assert.Equal(start.Length, client.Succeed(16, Fields.Of(24u, Start, 8192ul, 0u, 0u)).Length);
@@ -99,6 +99,23 @@ public class DmaLoggingTests
         var reply = client.Succeed(16, Fields.Of(1u << 20, Report, 0ul, Words * 64 * Page, Page));
         Assert.Equal((1 << 20, 0x80), (reply.Length, reply[^1]));
         client.Refuse(Errno.EINVAL, 16, Fields.Of(1u << 20, Report, 0ul, ((Words * 64) + 1) * Page, Page));
+    }
+
+    [Fact]
+    public async Task Where_everything_is_logged_what_is_above_4_TiB_counts_as_written()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        client.Succeed(16, Fields.Of(24u, Start, 4096ul, 0u, 0u));
+        const ulong Above = 1ul << 42;
+        server.Log.Write(Above - (2 * Page));
+        Assert.Equal(
+            Fields.Of(40u, Report, Above - (3 * Page), 5 * Page, Page, 0x1aul),
+            client.Succeed(16, Fields.Of(40u, Report, Above - (3 * Page), 5 * Page, Page)));
+        Assert.Equal(
+            Fields.Of(48u, Report, Above, 65 * Page, Page, ulong.MaxValue, 1ul),
+            client.Succeed(16, Fields.Of(48u, Report, Above, 65 * Page, Page)));
+        Assert.Equal([(Above - (3 * Page), 3 * Page, Page)], server.Log.Reports);
     }
 
     [Fact]

@@ -5,10 +5,12 @@ using Vfio.User.Wire;
 
 namespace Vfio.User.Negotiation;
 
-/// <summary>What a client proposes in its VERSION message.</summary>
-internal sealed class ClientCapabilities
+/// <summary>What the other side says of itself in its VERSION message: a client that proposes, or a server that answers.</summary>
+internal sealed class PeerCapabilities
 {
     private const ulong LargestMessageDescriptors = 1024;
+    private bool _announcesDmaMaps;
+    private bool _announcesPageSizes;
 
     public ushort Minor { get; private set; }
 
@@ -24,6 +26,12 @@ internal sealed class ClientCapabilities
 
     public bool TwinSocket { get; private set; }
 
+    /// <summary>Which descriptor of a server's reply is the twin socket; null if it does not say.</summary>
+    public int? TwinIndex { get; private set; }
+
+    /// <summary>Whether it says how many maps it keeps, or pages of which sizes.</summary>
+    public bool AnnouncesMaps => _announcesDmaMaps || _announcesPageSizes;
+
     /// <summary>The page size of dirty bitmaps; null if it does not say: it does not speak of migration.</summary>
     public ulong? MigrationPageSize { get; private set; }
 
@@ -35,11 +43,11 @@ internal sealed class ClientCapabilities
     /// <returns>
     /// EINVAL: another major, no NUL, no JSON, or a value of a type or size that its key cannot have. Unknown keys are passed over.
     /// </returns>
-    public static VfioResult<ClientCapabilities> Parse(ReadOnlySpan<byte> payload)
+    public static VfioResult<PeerCapabilities> Parse(ReadOnlySpan<byte> payload)
     {
         if (!MemoryMarshal.TryRead<VersionHead>(payload, out var head) || head.Major != Limits.Major)
             return Errno.EINVAL;
-        var capabilities = new ClientCapabilities { Minor = head.Minor };
+        var capabilities = new PeerCapabilities { Minor = head.Minor };
         var text = payload[VersionHead.Size..];
         if (text.IsEmpty)
             return capabilities;
@@ -66,10 +74,10 @@ internal sealed class ClientCapabilities
         return !reader.Read();
     }
 
-    private static bool ReadTop(ClientCapabilities self, Key key, ref Utf8JsonReader value)
+    private static bool ReadTop(PeerCapabilities self, Key key, ref Utf8JsonReader value)
         => key != Key.Capabilities || self.ReadObject(ref value, isObjectRequired: true, ReadCapability);
 
-    private static bool ReadCapability(ClientCapabilities self, Key key, ref Utf8JsonReader value)
+    private static bool ReadCapability(PeerCapabilities self, Key key, ref Utf8JsonReader value)
     {
         switch (key)
         {
@@ -85,8 +93,10 @@ internal sealed class ClientCapabilities
                 self.DataTransfer = (uint)Math.Min(transfer, Limits.DataTransfer);
                 return true;
             case Key.MaxDmaMaps:
+                self._announcesDmaMaps = true;
                 return TryNumber(ref value, 0, ulong.MaxValue, out _);
             case Key.PageSizes:
+                self._announcesPageSizes = true;
                 return TryNumber(ref value, 1, ulong.MaxValue, out _);
             case Key.WriteMultiple:
                 self.WriteMultiple = value.TokenType == JsonTokenType.True;
@@ -100,15 +110,24 @@ internal sealed class ClientCapabilities
         }
     }
 
-    private static bool ReadTwinSocket(ClientCapabilities self, Key key, ref Utf8JsonReader value)
+    private static bool ReadTwinSocket(PeerCapabilities self, Key key, ref Utf8JsonReader value)
     {
-        if (key != Key.Supported)
-            return true;
-        self.TwinSocket = value.TokenType == JsonTokenType.True;
-        return value.TokenType is JsonTokenType.True or JsonTokenType.False;
+        switch (key)
+        {
+            case Key.Supported:
+                self.TwinSocket = value.TokenType == JsonTokenType.True;
+                return value.TokenType is JsonTokenType.True or JsonTokenType.False;
+            case Key.FdIndex:
+                if (!TryNumber(ref value, 0, LargestMessageDescriptors, out var index))
+                    return false;
+                self.TwinIndex = (int)index;
+                return true;
+            default:
+                return true;
+        }
     }
 
-    private static bool ReadMigration(ClientCapabilities self, Key key, ref Utf8JsonReader value)
+    private static bool ReadMigration(PeerCapabilities self, Key key, ref Utf8JsonReader value)
     {
         switch (key)
         {
@@ -127,7 +146,7 @@ internal sealed class ClientCapabilities
         }
     }
 
-    private delegate bool Member(ClientCapabilities self, Key key, ref Utf8JsonReader value);
+    private delegate bool Member(PeerCapabilities self, Key key, ref Utf8JsonReader value);
 
     // The reader stands on the value; it leaves on the value's last token.
     private bool ReadObject(ref Utf8JsonReader reader, bool isObjectRequired, Member member)
@@ -174,8 +193,8 @@ internal sealed class ClientCapabilities
     [
         (Key.Capabilities, "capabilities"), (Key.MaxMsgFds, "max_msg_fds"), (Key.MaxDataXferSize, "max_data_xfer_size"),
         (Key.MaxDmaMaps, "max_dma_maps"), (Key.PageSizes, "pgsizes"), (Key.WriteMultiple, "write_multiple"),
-        (Key.TwinSocket, "twin_socket"), (Key.Supported, "supported"), (Key.Migration, "migration"), (Key.PageSize, "pgsize"),
-        (Key.MaxBitmapSize, "max_bitmap_size"),
+        (Key.TwinSocket, "twin_socket"), (Key.Supported, "supported"), (Key.FdIndex, "fd_index"), (Key.Migration, "migration"),
+        (Key.PageSize, "pgsize"), (Key.MaxBitmapSize, "max_bitmap_size"),
     ];
 
     private enum Key
@@ -189,6 +208,7 @@ internal sealed class ClientCapabilities
         WriteMultiple,
         TwinSocket,
         Supported,
+        FdIndex,
         Migration,
         PageSize,
         MaxBitmapSize,
