@@ -8,6 +8,8 @@ namespace Vfio;
 /// </summary>
 public class VfioPciDevice : VfioDevice, IPciResetHooks
 {
+    private volatile bool _owesClose;
+
     /// <summary>Creates the device.</summary>
     /// <param name="core">The core over its function.</param>
     public VfioPciDevice(IVfioPciCore core) => Core = core;
@@ -19,11 +21,31 @@ public class VfioPciDevice : VfioDevice, IPciResetHooks
     protected IPciFunction Function => Core.Function;
 
     /// <inheritdoc/>
-    public override ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken)
-        => Core.EnableAsync(context, this, cancellationToken);
+    public override async ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken)
+    {
+        var opened = await Core.EnableAsync(context, this, cancellationToken).ConfigureAwait(false);
+        if (opened.IsSuccess)
+            _owesClose = true;
+        return opened;
+    }
 
     /// <inheritdoc/>
-    public override ValueTask CloseAsync(ResetCause cause) => Core.CloseAsync(cause);
+    public override async ValueTask CloseAsync(ResetCause cause)
+    {
+        try
+        {
+            await Core.CloseAsync(cause).ConfigureAwait(false);
+        }
+        finally
+        {
+            // A function that cannot be reset is closed without a reset: whoever drives a migration must hear of that too.
+            if (_owesClose)
+            {
+                _owesClose = false;
+                RaiseWasReset(cause);
+            }
+        }
+    }
 
     /// <inheritdoc/>
     public override DeviceInfo Info => Core.Info;
@@ -105,6 +127,8 @@ public class VfioPciDevice : VfioDevice, IPciResetHooks
         finally
         {
             // Whoever drives a migration must hear of the reset, even if the variant fails at it.
+            if (cause is ResetCause.Close or ResetCause.ClientLost)
+                _owesClose = false;
             RaiseWasReset(cause);
         }
     }

@@ -1,8 +1,8 @@
 namespace Vfio.Core.Migration;
 
 /// <summary>
-/// A session as its service has it: from the arc that begins it to whatever ends it. It ends once, at once, and without waiting for anybody;
-/// <see cref="Completion"/> tells when the variant has let go of it too. Thread-safe.
+/// A session as its service has it: from the arc that begins it to whatever ends it. It ends once, at once, and without waiting for
+/// anybody; <see cref="Completion"/> tells when the variant has let go of it too. Thread-safe.
 /// </summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage(
     "Design", "CA1001", Justification = "The variant may look at the token at any time; its source has neither a timer nor a wait handle.")]

@@ -10,6 +10,7 @@ namespace Vfio.Core.Migration;
 internal sealed class LoadReader(PipeReader pipe, ResumingSession session) : PipeReader
 {
     private ReadOnlySequence<byte> _last;
+    private int _waiting;
 
     public override bool TryRead(out ReadResult result)
     {
@@ -26,6 +27,10 @@ internal sealed class LoadReader(PipeReader pipe, ResumingSession session) : Pip
         {
             if (TryRead(out var result))
                 return ValueTask.FromResult(result);
+
+            // The pipe would answer two reads at once by completing its writer under the user.
+            if (Interlocked.Exchange(ref _waiting, 1) != 0)
+                throw new InvalidOperationException("A read of the data stream is under way.");
             session.AskedForMore();
             return WaitAsync(pipe.ReadAsync(cancellationToken));
         }
@@ -51,8 +56,15 @@ internal sealed class LoadReader(PipeReader pipe, ResumingSession session) : Pip
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ReadResult> WaitAsync(ValueTask<ReadResult> read)
     {
-        var result = await read.ConfigureAwait(false);
-        _last = result.Buffer;
-        return result;
+        try
+        {
+            var result = await read.ConfigureAwait(false);
+            _last = result.Buffer;
+            return result;
+        }
+        finally
+        {
+            Volatile.Write(ref _waiting, 0);
+        }
     }
 }

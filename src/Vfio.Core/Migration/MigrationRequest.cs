@@ -12,7 +12,7 @@ internal sealed class MigrationRequest(VariantCalls variant, CancellationToken c
     /// <summary>For waiting: for a save to end, for the verdict of a load. A reset breaks it off.</summary>
     public CancellationToken Waits => _waits.Token;
 
-    /// <summary>For a step of the variant: a reset leaves it to its end, as the kernel does; only the device's close breaks it off.</summary>
+    /// <summary>For a step of the variant: a reset leaves it to its end, as in the kernel; only the device's close breaks it off.</summary>
     public CancellationToken Steps => _steps.Token;
 
     /// <summary>The device was reset, or closed.</summary>

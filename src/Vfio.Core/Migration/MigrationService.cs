@@ -54,7 +54,12 @@ public sealed partial class MigrationService : IMigrationOps
         // 256 KiB and 16 MiB: smaller ones cost up to half of the throughput. Resuming has a bound of its own, see ResumingSession.
         const int Segment = 256 << 10;
         const int Most = 16 << 20;
-        _savingPipe = new(pool, pauseWriterThreshold: Most, resumeWriterThreshold: Most / 2, minimumSegmentSize: Segment, useSynchronizationContext: false);
+        _savingPipe = new(
+            pool,
+            pauseWriterThreshold: Most,
+            resumeWriterThreshold: Most / 2,
+            minimumSegmentSize: Segment,
+            useSynchronizationContext: false);
         _resumingPipe = new(pool, pauseWriterThreshold: 0, minimumSegmentSize: Segment, useSynchronizationContext: false);
         device.WasReset += OnReset;
     }
@@ -78,7 +83,8 @@ public sealed partial class MigrationService : IMigrationOps
     }
 
     /// <inheritdoc/>
-    public ValueTask<VfioResult<ulong>> GetDataSizeAsync(CancellationToken cancellationToken) => ValueTask.FromResult(_variant.StopCopySize);
+    public ValueTask<VfioResult<ulong>> GetDataSizeAsync(CancellationToken cancellationToken)
+        => ValueTask.FromResult(_variant.StopCopySize);
 
     /// <inheritdoc/>
     public ValueTask<VfioResult> EnablePrecopyInfoV2Async(CancellationToken cancellationToken)

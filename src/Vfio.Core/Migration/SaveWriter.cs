@@ -11,6 +11,7 @@ internal sealed class SaveWriter(PipeWriter pipe, SavingSession session) : PipeW
     // A variant may hand over all that it has in one call; the reader must not find it all in memory.
     private const int MostAtOnce = 1 << 20;
     private long _unflushed;
+    private int _flushing;
 
     public override bool CanGetUnflushedBytes => true;
 
@@ -30,11 +31,16 @@ internal sealed class SaveWriter(PipeWriter pipe, SavingSession session) : PipeW
     {
         if (session.Ended.IsCancellationRequested)
             return ValueTask.FromCanceled<FlushResult>(session.Ended);
+
+        // The pipe would answer two flushes at once by completing its reader under the user.
+        if (Interlocked.Exchange(ref _flushing, 1) != 0)
+            throw new InvalidOperationException("A flush of the data stream is under way.");
         session.Written(_unflushed);
         _unflushed = 0;
         var flush = pipe.FlushAsync(cancellationToken);
         if (!flush.IsCompletedSuccessfully)
             return WaitAsync(flush);
+        Volatile.Write(ref _flushing, 0);
         var result = flush.Result;
         return result.IsCompleted ? ValueTask.FromCanceled<FlushResult>(session.Ended) : ValueTask.FromResult(result);
     }
@@ -62,9 +68,14 @@ internal sealed class SaveWriter(PipeWriter pipe, SavingSession session) : PipeW
 
     private async ValueTask<FlushResult> WaitAsync(ValueTask<FlushResult> flush)
     {
-        var result = await flush.ConfigureAwait(false);
-        if (result.IsCompleted)
-            throw new OperationCanceledException(session.Ended);
-        return result;
+        try
+        {
+            var result = await flush.ConfigureAwait(false);
+            return result.IsCompleted ? throw new OperationCanceledException(session.Ended) : result;
+        }
+        finally
+        {
+            Volatile.Write(ref _flushing, 0);
+        }
     }
 }

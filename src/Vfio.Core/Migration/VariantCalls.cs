@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using Microsoft.Extensions.Logging;
 
 namespace Vfio.Core.Migration;
@@ -8,13 +9,32 @@ internal sealed partial class VariantCalls(IMigration migration, ILogger logger)
     private readonly ILogger _logger = logger;
 
     public ValueTask<VfioResult> StepAsync(MigrationArc arc, MigrationSession? session, CancellationToken cancellationToken)
-        => CallAsync(nameof(IMigration.StepAsync), (migration, arc, session), static (c, t) => c.migration.StepAsync(c.arc, c.session, t), cancellationToken);
+        => CallAsync(
+            nameof(IMigration.StepAsync),
+            (migration, arc, session),
+            static (c, token) => c.migration.StepAsync(c.arc, c.session, token),
+            cancellationToken);
 
-    public ValueTask<VfioResult> SaveAsync(MigrationSession session, MigrationState phase)
-        => CallAsync(nameof(IMigration.SaveAsync), (migration, session, phase), static (c, t) => c.migration.SaveAsync(c.session, c.phase, t), session.Ended);
+    /// <summary>A save, and the flush that it may have left out at its end.</summary>
+    public ValueTask<VfioResult> SaveAsync(MigrationSession session, MigrationState phase, PipeWriter writer)
+        => CallAsync(
+            nameof(IMigration.SaveAsync),
+            (migration, session, phase, writer),
+            static async (c, token) =>
+            {
+                var result = await c.migration.SaveAsync(c.session, c.phase, token).ConfigureAwait(false);
+                if (result.IsSuccess && c.writer.UnflushedBytes > 0)
+                    await c.writer.FlushAsync(token).ConfigureAwait(false);
+                return result;
+            },
+            session.Ended);
 
     public ValueTask<VfioResult> LoadAsync(MigrationSession session)
-        => CallAsync(nameof(IMigration.LoadAsync), (migration, session), static (c, t) => c.migration.LoadAsync(c.session, t), session.Ended);
+        => CallAsync(
+            nameof(IMigration.LoadAsync),
+            (migration, session),
+            static (c, token) => c.migration.LoadAsync(c.session, token),
+            session.Ended);
 
     public VfioResult<PrecopyInfo> PrecopyInfo
     {

@@ -71,7 +71,8 @@ public sealed class PathTests
                 // What the device has no capability for, ERROR, and what is no state at all.
                 foreach (var row in lines[1..])
                 {
-                    foreach (var absent in Names.Values.Except(lines[0].Select(name => Names[name])).Append(Error).Append((MigrationState)8).Append((MigrationState)(-1)))
+                    var present = lines[0].Select(name => Names[name]);
+                    foreach (var absent in Names.Values.Except(present).Concat([Error, (MigrationState)8, (MigrationState)(-1)]))
                         data.Add(capabilities, Names[row[0]], absent, "EINVAL");
                 }
             }
@@ -83,7 +84,8 @@ public sealed class PathTests
     [Theory]
     [MemberData(nameof(Cells))]
     [Trait("Trap", "36")]
-    public async Task A_request_walks_the_arcs_of_the_reference(MigrationCapabilities capabilities, MigrationState from, MigrationState to, string cell)
+    public async Task A_request_walks_the_arcs_of_the_reference(
+        MigrationCapabilities capabilities, MigrationState from, MigrationState to, string cell)
     {
         var it = new Migrating(capabilities);
         await it.GoAsync(from);
@@ -123,7 +125,8 @@ public sealed class PathTests
         {
             var it = new Migrating(capabilities);
             await it.GoAsync(from);
-            it.Variant.OnStep = (arc, _, _) => new(arc == new MigrationArc(states[failing], states[failing + 1]) ? Errno.EBUSY : VfioResult.Success);
+            var refused = new MigrationArc(states[failing], states[failing + 1]);
+            it.Variant.OnStep = (arc, _, _) => new(arc == refused ? Errno.EBUSY : Errno.None);
             Assert.Equal(Errno.EBUSY, await it.FailAsync(to));
             Assert.Equal(states[failing], await it.StateAsync());
         }

@@ -31,6 +31,27 @@ public sealed class PrecopyTests
     }
 
     [Fact]
+    public async Task Numbers_that_no_device_has_do_not_wrap()
+    {
+        _unwritten = new(ulong.MaxValue, ulong.MaxValue - 5);
+        var stream = await _it.BeginAsync(PreCopy);
+        await _it.Variant.Saved.Soon();
+        Assert.Equal(new(ulong.MaxValue, 0), await InfoAsync(stream));
+    }
+
+    [Fact]
+    public async Task Initial_bytes_that_later_saves_write_stay_initial()
+    {
+        _unwritten = new(500, 0);
+        var stream = await _it.BeginAsync(PreCopy);
+        await stream.ReadToEndAsync();
+        Assert.Equal(new(500, 0), await InfoAsync(stream));
+        await stream.ReadAsync(new byte[700], Cancellation);
+        _unwritten = default;
+        Assert.Equal(new(300, 0), await InfoAsync(stream));
+    }
+
+    [Fact]
     public async Task What_later_saves_write_counts_as_dirty()
     {
         var stream = await _it.BeginAsync(PreCopy);

@@ -33,7 +33,7 @@ public sealed class RoundTripTests
 
         await target.GoAsync(Running);
         await source.GoAsync(Stop);
-        Assert.Equal(state, resumed);
+        Assert.True(state.AsSpan().SequenceEqual(resumed));
         await source.Service.Settled;
         await target.Service.Settled;
         Assert.Equal(0, source.Pool.Outstanding);

@@ -56,7 +56,8 @@ internal sealed class ScriptedMigration(MigrationCapabilities capabilities) : IM
         }
     }
 
-    public ValueTask<VfioResult> LoadAsync(MigrationSession session, CancellationToken cancellationToken) => OnLoad(session, cancellationToken);
+    public ValueTask<VfioResult> LoadAsync(MigrationSession session, CancellationToken cancellationToken)
+        => OnLoad(session, cancellationToken);
 
     public void OnReset()
     {

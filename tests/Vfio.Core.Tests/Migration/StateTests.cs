@@ -154,6 +154,30 @@ public sealed class StateTests
         await device.CloseAsync(ResetCause.Close);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_close_of_a_PCI_device_is_told_once_with_or_without_a_reset(bool canReset)
+    {
+        var hardware = new Hardware();
+        hardware.Express(flr: canReset);
+        var function = new ScriptedFunction(hardware.Bytes) { ResetMethods = canReset ? [FunctionResetMethod.Flr] : [] };
+        var device = new MigratingPciDevice(new VfioPciCore(function), new ScriptedMigration(ScriptedMigration.All));
+        var service = new MigrationService(device);
+        var told = new List<ResetCause>();
+        device.WasReset += told.Add;
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.True((await device.OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).IsSuccess);
+            Assert.True((await service.SetStateAsync(Stop, Cancellation).Soon()).IsSuccess);
+            told.Clear();
+            await device.CloseAsync(ResetCause.ClientLost);
+            await device.CloseAsync(ResetCause.Close);
+            Assert.Equal([ResetCause.ClientLost], told);
+            Assert.Equal(Running, (await service.GetStateAsync(Cancellation)).Value);
+        }
+    }
+
     private sealed class MigratingPciDevice(IVfioPciCore core, IMigration migration) : VfioPciDevice(core)
     {
         public override IMigration? Migration => migration;

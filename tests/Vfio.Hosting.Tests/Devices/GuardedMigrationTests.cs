@@ -176,13 +176,16 @@ public sealed class GuardedMigrationTests
     {
         public MigrationCapabilities Capabilities => MigrationCapabilities.StopCopy;
 
-        public ValueTask<VfioResult<MigrationState>> GetStateAsync(CancellationToken cancellationToken) => throw new InvalidOperationException("no");
+        public ValueTask<VfioResult<MigrationState>> GetStateAsync(CancellationToken cancellationToken)
+            => throw new InvalidOperationException("no");
 
         public ValueTask<VfioResult<MigrationDataStream?>> SetStateAsync(MigrationState state, CancellationToken cancellationToken)
             => throw new InvalidOperationException("no");
 
-        public ValueTask<VfioResult<ulong>> GetDataSizeAsync(CancellationToken cancellationToken) => throw new InvalidOperationException("no");
+        public ValueTask<VfioResult<ulong>> GetDataSizeAsync(CancellationToken cancellationToken)
+            => throw new InvalidOperationException("no");
 
-        public ValueTask<VfioResult> EnablePrecopyInfoV2Async(CancellationToken cancellationToken) => throw new InvalidOperationException("no");
+        public ValueTask<VfioResult> EnablePrecopyInfoV2Async(CancellationToken cancellationToken)
+            => throw new InvalidOperationException("no");
     }
 }
