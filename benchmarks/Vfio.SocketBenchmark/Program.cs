@@ -8,11 +8,14 @@ using Vfio.User;
 // A round trip of the server against the least that any program could do: a C program that answers the same messages. A neutral C client
 // asks both.
 if (args is ["--serve", var served])
-    return await ServeAsync(served);
+    return await ServeAsync(new RegisterDevice(), served);
+if (args is ["--serve-state", var servedState, var size])
+    return await ServeAsync(new StateDevice(long.Parse(size, CultureInfo.InvariantCulture)), servedState);
 if (Option("--help") is not null || args.Any(argument => !argument.StartsWith("--", StringComparison.Ordinal)))
 {
     Console.WriteLine("Vfio.SocketBenchmark [--rounds=N] [--count=N] [--json]");
     Console.WriteLine("Vfio.SocketBenchmark --maps");
+    Console.WriteLine("Vfio.SocketBenchmark --stop-copy [--rounds=N] [--mebibytes=N] [--read=KIB]");
     Console.WriteLine("Needs gcc and taskset. Run it in Release, on a machine that does nothing else.");
     return 2;
 }
@@ -27,6 +30,12 @@ try
     if (Option("--maps") is not null)
     {
         MapReport.Run(peer, directory, Math.Min(1, cpus - 1));
+        return 0;
+    }
+
+    if (Option("--stop-copy") is not null)
+    {
+        await StopCopyReport.RunAsync(peer, directory, rounds, (long)Number("--mebibytes", 1024) << 20, Number("--read", 4096) << 10);
         return 0;
     }
 
@@ -90,9 +99,9 @@ static async Task<string> BuildPeerAsync(string directory)
     return gcc.ExitCode == 0 ? program : throw new InvalidOperationException("gcc does not build the peers");
 }
 
-static async Task<int> ServeAsync(string path)
+static async Task<int> ServeAsync(VfioDevice device, string path)
 {
-    var server = new VfioUserServer(new RegisterDevice());
+    var server = new VfioUserServer(device);
     var running = server.RunAsync(VfioUserEndpoint.Path(path), CancellationToken.None);
     await server.Listening;
     Console.WriteLine("listening");

@@ -1,6 +1,6 @@
 /*
  * The neutral peers: `peer echo PATH` answers, `peer client PATH COUNT` asks and measures, `peer maps PATH KIND LIVE COUNT` maps and unmaps pages of a
- * file. Plain blocking recvmsg and sendmsg, one of each a message.
+ * file; `peer send PATH CHUNK TOTAL` sends a stream and `peer take PATH CHUNK` receives it and measures. Plain blocking recvmsg and sendmsg, one of each a message.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -167,8 +167,56 @@ static int client(const char *path, int count)
     return 0;
 }
 
+static int listen_once(const char *path)
+{
+    struct sockaddr_un name = address(path);
+    int listening = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (bind(listening, (struct sockaddr *)&name, sizeof name) || listen(listening, 4))
+        die(path);
+    puts("listening");
+    fflush(stdout);
+    return listening;
+}
+
+static _Noreturn void send_stream(const char *path, size_t chunk, size_t total)
+{
+    int listening = listen_once(path);
+    char *buffer = malloc(chunk);
+    memset(buffer, 1, chunk);
+    for (;;) {
+        int fd = accept(listening, NULL, NULL);
+        for (size_t sent = 0; sent < total;) {
+            ssize_t count = send(fd, buffer, chunk < total - sent ? chunk : total - sent, MSG_NOSIGNAL);
+            if (count <= 0)
+                die("send");
+            sent += count;
+        }
+        close(fd);
+    }
+}
+
+static int take_stream(const char *path, size_t chunk)
+{
+    struct sockaddr_un name = address(path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    char *buffer = malloc(chunk);
+    memset(buffer, 1, chunk);
+    if (connect(fd, (struct sockaddr *)&name, sizeof name))
+        die(path);
+    uint64_t start = now(), bytes = 0;
+    ssize_t count;
+    while ((count = recv(fd, buffer, chunk, MSG_WAITALL)) > 0)
+        bytes += count;
+    printf("%llu %llu\n", (unsigned long long)bytes, (unsigned long long)(now() - start));
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 5 && !strcmp(argv[1], "send"))
+        send_stream(argv[2], atoll(argv[3]), atoll(argv[4]));
+    if (argc == 4 && !strcmp(argv[1], "take"))
+        return take_stream(argv[2], atoll(argv[3]));
     if (argc == 3 && !strcmp(argv[1], "echo"))
         echo(argv[2]);
     if (argc == 4 && !strcmp(argv[1], "client"))

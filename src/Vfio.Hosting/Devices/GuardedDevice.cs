@@ -43,9 +43,9 @@ internal sealed partial class GuardedDevice : VfioDevice
         _time = time;
         _logger = logger;
         _migration = Capability(static d => d.Migration, nameof(Migration)) is { } migration ? new(this, migration) : null;
-        _dmaLogging = new(
-            Capability(static d => d.DmaLogging, nameof(DmaLogging)) is { } logging ? new GuardedDmaLogging(this, logging) : null,
-            IsDmaMediated = Capability(static d => (object)d.IsDmaMediated, nameof(IsDmaMediated)) is true);
+        IsDmaMediated = Capability(static d => (object)d.IsDmaMediated, nameof(IsDmaMediated)) is true;
+        var logging = Capability(static d => d.DmaLogging, nameof(DmaLogging));
+        _dmaLogging = new(logging is null ? null : new GuardedDmaLogging(this, logging), IsDmaMediated);
         _profiles = Capability(static d => d.Profiles, nameof(Profiles)) is { } profiles ? new(this, profiles) : null;
         _service = ServeMigration();
     }

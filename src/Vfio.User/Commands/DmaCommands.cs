@@ -32,7 +32,11 @@ internal static class DmaCommands
             return made.Error;
         var mapped = session.Dma.Map(made.Value);
         if (mapped.IsSuccess)
+        {
+            session.DmaLogging?.Mapped(asked.Address, asked.Length);
             return 0;
+        }
+
         made.Value.Discard();
         return mapped.Error;
     }

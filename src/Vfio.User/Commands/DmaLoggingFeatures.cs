@@ -27,7 +27,7 @@ internal static class DmaLoggingFeatures
             ranges[i] = new IovaRange(range.Iova, range.Length);
         }
 
-        var started = session.DmaLogging!.Start(ranges, ref control.PageSize);
+        var started = session.DmaLogging!.Start(ranges, ref control.PageSize, session.Dma);
         if (!started.IsSuccess)
             return started.Error;
         input.CopyTo(output);

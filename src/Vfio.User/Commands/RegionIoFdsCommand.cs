@@ -47,7 +47,8 @@ internal static class RegionIoFdsCommand
         for (var i = events.Count - 1; i >= 0; i--)
         {
             var one = events[i];
-            if (!indexes.TryGetValue(one.EventFd, out var index))
+            var index = -1;
+            if (!one.EventFd.IsInvalid && !indexes.TryGetValue(one.EventFd, out index))
             {
                 if (indexes.Count == Math.Min(most, Libc.SCM_MAX_FD))
                 {
@@ -63,7 +64,7 @@ internal static class RegionIoFdsCommand
             {
                 Offset = one.Offset,
                 AccessSize = one.Size,
-                DescriptorIndex = (uint)index,
+                DescriptorIndex = index < 0 ? IoEventFdStructure.NoDescriptor : (uint)index,
                 Flags = one.Flags,
                 DataMatch = one.DataMatch,
             });

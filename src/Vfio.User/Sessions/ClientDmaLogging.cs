@@ -1,49 +1,84 @@
 using System.Numerics;
+using Vfio.User.Dma;
 
 namespace Vfio.User.Sessions;
 
 /// <summary>The DMA logging of the device as one client drives it. On the serving thread.</summary>
+/// <remarks>
+/// libvfio-user's clients name no ranges and mean all of their memory. A log has no room for all addresses there are, so it is started with
+/// what is mapped, or with the first map that comes; of memory that is mapped later, all counts as written in every report.
+/// </remarks>
 internal sealed class ClientDmaLogging(IDmaLogging log)
 {
-    // What stands for everything: 4 TiB of pages of 4 KiB are as much as a log of the DMA space takes without coarser pages. A client that
-    // has memory above says which.
-    private const ulong Everything = 1ul << 42;
+    private readonly List<IovaRange> _later = [];
     private IovaRange[] _ranges = [];
+    private IovaRange[] _logged = [];
     private ulong _asked;
     private ulong _granted;
+    private bool _isLogging;
 
     /// <summary>Whether this client has begun to log.</summary>
     public bool IsStarted { get; private set; }
 
+    private bool IsAll => IsStarted && _ranges.Length == 0;
+
     /// <summary>Begins to log.</summary>
-    /// <param name="ranges">What; none for everything, as libvfio-user and its clients have it.</param>
+    /// <param name="ranges">What; nothing for everything, as libvfio-user and its clients have it.</param>
     /// <param name="pageSize">The granularity wished for; receives the one that is used.</param>
+    /// <param name="space">What the client has mapped.</param>
     /// <returns>Success too if it is logging just that, as libvfio-user has it; EINVAL: something else.</returns>
-    public VfioResult Start(IovaRange[] ranges, ref ulong pageSize)
+    public VfioResult Start(IovaRange[] ranges, ref ulong pageSize, DmaSpace space)
     {
         if (!BitOperations.IsPow2(pageSize))
             return Errno.EINVAL;
         var asked = pageSize;
-        var what = ranges.Length != 0 ? ranges : [new IovaRange(0, Everything)];
-        var started = log.Start(what, ref pageSize);
-        if (started.IsSuccess)
+        if (IsStarted)
         {
-            (IsStarted, _ranges, _asked, _granted) = (true, ranges, asked, pageSize);
-            return started;
+            if (asked != _asked || !ranges.AsSpan().SequenceEqual(_ranges))
+                return Errno.EINVAL;
+            pageSize = _granted;
+            return VfioResult.Success;
         }
 
-        if (started.Error != Errno.EINVAL || !IsStarted || asked != _asked || !ranges.AsSpan().SequenceEqual(_ranges))
-            return started;
-        pageSize = _granted;
+        var what = ranges.Length != 0 ? ranges : MappedRanges.Of(space.GetMaps(), IovaRanges.Limit);
+
+        // Where nothing is mapped there is nothing to log yet.
+        if (what.Length != 0)
+        {
+            var started = log.Start(what, ref pageSize);
+            if (!started.IsSuccess)
+                return started;
+        }
+
+        (IsStarted, _isLogging, _ranges, _logged, _asked, _granted) = (true, what.Length != 0, ranges, what, asked, pageSize);
         return VfioResult.Success;
     }
 
     public VfioResult Stop()
     {
-        var stopped = log.Stop();
+        var stopped = _isLogging || !IsStarted ? log.Stop() : VfioResult.Success;
         if (stopped.IsSuccess)
-            IsStarted = false;
+        {
+            (IsStarted, _isLogging) = (false, false);
+            _later.Clear();
+        }
+
         return stopped;
+    }
+
+    /// <summary>The client has mapped a range.</summary>
+    public void Mapped(ulong iova, ulong length)
+    {
+        if (!IsAll || _logged.Any(range => iova >= range.Iova && iova - range.Iova < range.Length && length <= range.Length - (iova - range.Iova)))
+            return;
+        if (!_isLogging && TryBegin(new(iova, length)))
+            return;
+        if (_later.Count > 0 && _later[^1] is var last && last.Iova + last.Length == iova)
+            _later[^1] = last with { Length = last.Length + length };
+        else if (_later.Count < IovaRanges.Limit)
+            _later.Add(new(iova, length));
+        else
+            Extend(iova, length);
     }
 
     /// <summary>Sets a bit for each page that was written.</summary>
@@ -53,20 +88,19 @@ internal sealed class ClientDmaLogging(IDmaLogging log)
     /// <param name="bitmap">Room for as many bits as there are pages; zero.</param>
     public VfioResult Report(ulong iova, ulong length, ulong pageSize, Span<ulong> bitmap)
     {
-        if (!IsStarted || _ranges.Length != 0 || length == 0 || iova > ulong.MaxValue - (length - 1) || iova + (length - 1) < Everything)
-            return log.Report(iova, length, pageSize, bitmap);
-
-        // What lies above everything counts as written: nobody has looked.
-        var below = iova < Everything ? Everything - iova : 0;
-        if (below != 0)
+        if (!IsStarted || _isLogging)
         {
-            var reported = log.Report(iova, below, pageSize, bitmap);
+            var reported = log.Report(iova, length, pageSize, bitmap);
             if (!reported.IsSuccess)
                 return reported;
         }
+        else if (IovaRanges.CheckReport(iova, length, pageSize, bitmap.Length) is { IsSuccess: false } wrong)
+        {
+            return wrong.Error;
+        }
 
-        for (var page = below / pageSize; page < DivideUp(length, pageSize); page++)
-            bitmap[(int)(page / 64)] |= 1ul << (int)(page % 64);
+        foreach (var range in _later)
+            MarkAll(range, iova, iova + (length - 1), BitOperations.Log2(pageSize), bitmap);
         return VfioResult.Success;
     }
 
@@ -82,4 +116,30 @@ internal sealed class ClientDmaLogging(IDmaLogging log)
 
     /// <summary>How many bits the bitmap of so many bytes of memory has.</summary>
     public static ulong DivideUp(ulong value, ulong by) => (value / by) + (value % by == 0 ? 0ul : 1ul);
+
+    private bool TryBegin(IovaRange range)
+    {
+        var pageSize = _asked;
+        _isLogging = log.Start([range], ref pageSize).IsSuccess;
+        if (_isLogging)
+            _logged = [range];
+        return _isLogging;
+    }
+
+    // As many as there may be: one of them grows over the gap. More counts as written than was.
+    private void Extend(ulong iova, ulong length)
+    {
+        var last = _later[^1];
+        var (start, end) = (Math.Min(last.Iova, iova), Math.Max(last.Iova + (last.Length - 1), iova + (length - 1)));
+        _later[^1] = new(start, end == ulong.MaxValue ? end - start : end - start + 1);
+    }
+
+    private static void MarkAll(IovaRange range, ulong first, ulong last, int shift, Span<ulong> bitmap)
+    {
+        var (from, to) = (Math.Max(range.Iova, first), Math.Min(range.Iova + (range.Length - 1), last));
+        if (from > to)
+            return;
+        for (var page = (from - first) >> shift; page <= (to - first) >> shift; page++)
+            bitmap[(int)(page >> 6)] |= 1ul << (int)page;
+    }
 }

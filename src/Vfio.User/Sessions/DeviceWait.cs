@@ -27,10 +27,12 @@ internal sealed class DeviceWait : IDisposable
         _time = time;
         _stopping = stopping;
         _cancellation = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+
+        // In this order: whoever sees the end may wait anew, or dispose the event.
         _complete = () =>
         {
-            _isComplete = true;
             _wake.Set();
+            _isComplete = true;
         };
     }
 
@@ -127,8 +129,7 @@ internal sealed class DeviceWait : IDisposable
                 var left = limit - _time.GetElapsedTime(since);
                 if (left <= TimeSpan.Zero)
                 {
-                    _cancellation.Cancel();
-                    WaitEnd();
+                    GiveUp();
                     return true;
                 }
 
@@ -137,11 +138,18 @@ internal sealed class DeviceWait : IDisposable
 
             // No event is asked for: that both directions are closed is always told. What the client sends meanwhile waits for its turn.
             if (Poll.Wait(_socket, 0, _wake, milliseconds))
-                _cancellation.Cancel();
+                GiveUp();
         }
 
         WaitEnd();
         return false;
+    }
+
+    // What a device's code does when it is cancelled runs elsewhere, and may fail there; what it works on is the client's until it has ended.
+    private void GiveUp()
+    {
+        _ = _cancellation.CancelAsync();
+        WaitEnd();
     }
 
     private void WaitEnd()

@@ -163,6 +163,24 @@ public sealed class WriteLogTests
     }
 
     [Fact]
+    public void Logs_that_come_and_go_leave_nothing_behind()
+    {
+        var (before, maps) = (Resident(), Maps());
+        for (var i = 0; i < 300; i++)
+        {
+            var log = new DmaSpace();
+            var pageSize = Page;
+            Assert.True(log.WriteLog.Start([new(0, 1ul << 40)], ref pageSize).IsSuccess);
+            log.MarkWritten(0, 1ul << 36);
+            Assert.True(log.WriteLog.Stop().IsSuccess);
+        }
+
+        // 2 MiB were written in each.
+        Assert.InRange(Resident() - before, long.MinValue, 64 << 20);
+        Assert.InRange(Maps() - maps, int.MinValue, 100);
+    }
+
+    [Fact]
     public void Marking_allocates_nothing()
     {
         Map(0x10000, 16);
@@ -178,6 +196,8 @@ public sealed class WriteLogTests
             Assert.True(i == 0 || GC.GetAllocatedBytesForCurrentThread() == before);
         }
     }
+
+    private static int Maps() => File.ReadLines("/proc/self/maps").Count();
 
     private static long Resident()
     {

@@ -43,7 +43,10 @@ public sealed class DamagedStreamTests
         var stream = RecordStream.Realistic(size: 300_000);
         var random = new Random(11);
         for (var i = 0; i < 1000; i++)
-            await AssertAltered(stream, random.Next(stream.Length), (byte)(i % 2 == 0 ? 1 << random.Next(8) : random.Next(1, 256)));
+        {
+            var with = (byte)(i % 2 == 0 ? 1 << random.Next(8) : random.Next(1, 256));
+            await AssertAltered(stream, random.Next(stream.Length), with, piece: random.Next(500, 100_000));
+        }
     }
 
     [Fact]
@@ -135,16 +138,16 @@ public sealed class DamagedStreamTests
         return records;
     }
 
-    private async Task AssertAltered(byte[] stream, int at, byte with)
+    private async Task AssertAltered(byte[] stream, int at, byte with, int piece = int.MaxValue)
     {
         var altered = (byte[])stream.Clone();
         altered[at] ^= with;
-        await AssertRefused(stream, altered);
+        await AssertRefused(stream, altered, piece);
     }
 
-    private async Task AssertRefused(byte[] stream, byte[] damaged)
+    private async Task AssertRefused(byte[] stream, byte[] damaged, int piece = int.MaxValue)
     {
-        var loaded = await RecordStream.LoadAsync(damaged);
+        var loaded = await RecordStream.LoadAsync(damaged, piece);
         Assert.Contains(loaded.Error, new[] { Errno.EBADMSG, Errno.EOPNOTSUPP, Errno.ENOMEM, Errno.EINVAL });
         // What was handed out before it was noticed is what was written.
         var whole = await Whole(stream);

@@ -188,6 +188,28 @@ public sealed class RecordStreamTests
     }
 
     [Fact]
+    public async Task Records_that_are_there_are_written_and_read_without_waiting_or_allocating()
+    {
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0, useSynchronizationContext: false));
+        var writer = new MigrationRecordWriter(pipe.Writer, new(RecordStream.Name, 1));
+        var reader = new MigrationRecordReader(pipe.Reader, RecordStream.Name, [1u]);
+        var payload = new byte[100];
+        var allocated = 0L;
+        for (var i = 0; i < 200; i++)
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            var written = writer.WriteAsync(1, payload, cancellationToken: Cancellation);
+            var read = reader.ReadAsync(Cancellation);
+            var isThere = written.IsCompletedSuccessfully && read.IsCompletedSuccessfully;
+            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            Assert.True(isThere);
+            Assert.True((await written).IsSuccess && (await read).Value);
+        }
+
+        Assert.Equal(0, allocated);
+    }
+
+    [Fact]
     public async Task What_makes_no_stream_is_a_fault_of_the_plugin()
     {
         var pipe = new Pipe();

@@ -8,7 +8,7 @@ public class AllocationTests
     private const int Messages = 10_000;
 
     /// <summary>A device whose accesses measure what their own thread has allocated since the first of them.</summary>
-    private sealed class MeasuringDevice : VfioDevice
+    private sealed class MeasuringDevice : VfioDevice, IMigrationOps
     {
         private long _start = -1;
 
@@ -38,6 +38,19 @@ public class AllocationTests
         public override ValueTask<VfioResult> ResetAsync(ResetCause cause, CancellationToken cancellationToken)
             => ValueTask.FromResult(VfioResult.Success);
 
+        public override IMigrationOps? MigrationOps => this;
+
+        public MigrationCapabilities Capabilities => MigrationCapabilities.StopCopy;
+
+        public ValueTask<VfioResult<MigrationState>> GetStateAsync(CancellationToken cancellationToken) => new(MigrationState.Running);
+
+        public ValueTask<VfioResult<MigrationDataStream?>> SetStateAsync(MigrationState state, CancellationToken cancellationToken)
+            => new(new MeasuringStream(this, state == MigrationState.StopCopy));
+
+        public ValueTask<VfioResult<ulong>> GetDataSizeAsync(CancellationToken cancellationToken) => new(0ul);
+
+        public ValueTask<VfioResult> EnablePrecopyInfoV2Async(CancellationToken cancellationToken) => new(Errno.EINVAL);
+
         private int Measure(int count)
         {
             var now = GC.GetAllocatedBytesForCurrentThread();
@@ -47,6 +60,47 @@ public class AllocationTests
             Accesses++;
             return count;
         }
+    }
+
+    /// <summary>A data stream whose reads and writes measure the same.</summary>
+    private sealed class MeasuringStream(MeasuringDevice device, bool isSaving) : MigrationDataStream
+    {
+        public override bool IsSaving => isSaving;
+
+        public override ValueTask<VfioResult<int>> ReadAsync(Memory<byte> destination, CancellationToken cancellationToken)
+            => new(device.Read(0, 0, destination.Span));
+
+        public override ValueTask<VfioResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken)
+            => new(device.Write(0, 0, source.Span));
+
+        public override ValueTask<VfioResult<PrecopyInfo>> GetPrecopyInfoAsync(CancellationToken cancellationToken) => new(Errno.EINVAL);
+
+        public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+
+    [Theory]
+    [InlineData(3u, 17)]
+    [InlineData(4u, 18)]
+    public async Task A_message_of_a_data_stream_allocates_nothing(uint state, ushort command)
+    {
+        const int Length = 1 << 20;
+        var device = new MeasuringDevice();
+        var (socket, there) = RawSocket.Pair();
+        var running = new VfioUserServer(device).RunAsync(VfioUserEndpoint.Descriptor(there), CancellationToken.None);
+        using (var client = new TestClient(socket))
+        {
+            client.Negotiate();
+            client.SetState(state);
+            var payload = Fields.Of(Length + 8u, (uint)Length, new byte[command == 18 ? Length : 0]);
+            for (var i = 0; i < 5; i++)
+                client.Succeed(command, payload);
+            device.Restart();
+            for (var i = 0; i < 50; i++)
+                client.Succeed(command, payload);
+            Assert.Equal((0, 55), (device.Allocated, device.Accesses));
+        }
+
+        await running.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
     }
 
     public static TheoryData<string, ushort, byte[], uint> Accesses => new()

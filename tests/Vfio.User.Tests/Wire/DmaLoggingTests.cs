@@ -30,8 +30,8 @@ public class DmaLoggingTests
         client.Refuse(Errno.EINVAL, 16, Fields.Of(24u, Start, 8192ul, 0u, 0u));
         client.Refuse(Errno.EINVAL, 16, Fields.Of(40u, Start, 4096ul, 1u, 0u, 0ul, 4096ul));
 
-        // No range stands for everything, of which nobody has more than 4 TiB without saying where.
-        Assert.Equal([new IovaRange(0, 1ul << 42)], server.Log.Ranges!);
+        // Nothing is mapped, so nothing can be written.
+        Assert.Null(server.Log.Ranges);
         Assert.Equal(Fields.Of(8u, Stop), client.Succeed(16, Fields.Of(8u, Stop)));
         Assert.Null(server.Log.Ranges);
         Assert.Equal(start.Length, client.Succeed(16, Fields.Of(24u, Start, 8192ul, 0u, 0u)).Length);
@@ -58,6 +58,7 @@ public class DmaLoggingTests
     {
         await using var server = await MigratingServer.StartAsync();
         using var client = server.Connect();
+        client.Succeed(2, TestClient.Map(0x10000, 65 * Page));
         client.Succeed(16, Fields.Of(24u, Start, 4096ul, 0u, 0u));
         foreach (var page in new ulong[] { 0, 6, 7, 8, 9, 64 })
             server.Log.Write(0x10000 + (page * Page));
@@ -93,6 +94,7 @@ public class DmaLoggingTests
     {
         await using var server = await MigratingServer.StartAsync();
         using var client = server.Connect();
+        client.Succeed(2, TestClient.Map(0, 1ul << 36));
         client.Succeed(16, Fields.Of(24u, Start, 4096ul, 0u, 0u));
         const ulong Words = ((1 << 20) - 32) / 8;
         server.Log.Write((Words * 64 * Page) - Page);
@@ -102,31 +104,78 @@ public class DmaLoggingTests
     }
 
     [Fact]
-    public async Task Where_everything_is_logged_what_is_above_4_TiB_counts_as_written()
-    {
-        await using var server = await MigratingServer.StartAsync();
-        using var client = server.Connect();
-        client.Succeed(16, Fields.Of(24u, Start, 4096ul, 0u, 0u));
-        const ulong Above = 1ul << 42;
-        server.Log.Write(Above - (2 * Page));
-        Assert.Equal(
-            Fields.Of(40u, Report, Above - (3 * Page), 5 * Page, Page, 0x1aul),
-            client.Succeed(16, Fields.Of(40u, Report, Above - (3 * Page), 5 * Page, Page)));
-        Assert.Equal(
-            Fields.Of(48u, Report, Above, 65 * Page, Page, ulong.MaxValue, 1ul),
-            client.Succeed(16, Fields.Of(48u, Report, Above, 65 * Page, Page)));
-        Assert.Equal([(Above - (3 * Page), 3 * Page, Page)], server.Log.Reports);
-    }
-
-    [Fact]
     public async Task A_report_that_fails_answers_its_errno()
     {
         await using var server = await MigratingServer.StartAsync();
         using var client = server.Connect();
         var report = Fields.Of(40u, Report, 0x10000ul, 64 * Page, Page);
         client.Refuse(Errno.EINVAL, 16, report);
+        client.Succeed(2, TestClient.Map(0x10000, 64 * Page));
         client.Succeed(16, Fields.Of(24u, Start, 4096ul, 0u, 0u));
         server.Log.OnReport = () => Errno.EIO;
         client.Refuse(Errno.EIO, 16, report);
+    }
+
+    [Fact]
+    public async Task Start_without_ranges_logs_what_is_mapped()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        client.Succeed(2, TestClient.Map(0x40000, Page));
+        client.Succeed(2, TestClient.Map(0x10000, 2 * Page));
+        client.Succeed(2, TestClient.Map(0x12000, Page));
+        client.Succeed(2, TestClient.Map(ulong.MaxValue - (2 * Page) + 1, 2 * Page));
+        client.Succeed(16, Fields.Of(24u, Start, Page, 0u, 0u));
+        Assert.Equal([new(0x10000, 3 * Page), new(0x40000, Page), new(ulong.MaxValue - (2 * Page) + 1, Page)], server.Log.Ranges!);
+    }
+
+    [Fact]
+    public async Task Start_without_ranges_and_maps_logs_the_first_map_that_comes()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        client.Succeed(16, Fields.Of(24u, Start, Page, 0u, 0u));
+        Assert.Equal(
+            Fields.Of(40u, Report, 0x10000ul, 2 * Page, Page, 0ul), client.Succeed(16, Fields.Of(40u, Report, 0x10000ul, 2 * Page, Page)));
+        client.Succeed(2, TestClient.Map(0x10000, 2 * Page));
+        Assert.Equal([new IovaRange(0x10000, 2 * Page)], server.Log.Ranges!);
+        server.Log.Write(0x11000);
+        Assert.Equal(
+            Fields.Of(40u, Report, 0x10000ul, 2 * Page, Page, 2ul), client.Succeed(16, Fields.Of(40u, Report, 0x10000ul, 2 * Page, Page)));
+    }
+
+    [Fact]
+    public async Task Memory_that_is_mapped_while_all_is_logged_counts_as_written()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        client.Succeed(2, TestClient.Map(0x10000, Page));
+        client.Succeed(16, Fields.Of(24u, Start, Page, 0u, 0u));
+        client.Succeed(2, TestClient.Map(0x12000, 2 * Page));
+        var report = Fields.Of(40u, Report, 0x10000ul, 6 * Page, Page);
+        Assert.Equal(Fields.Of(40u, Report, 0x10000ul, 6 * Page, Page, 0b1100ul), client.Succeed(16, report));
+        Assert.Equal(Fields.Of(40u, Report, 0x10000ul, 6 * Page, Page, 0b1100ul), client.Succeed(16, report));
+
+        // Until it is started anew, with all that is mapped.
+        client.Succeed(16, Fields.Of(8u, Stop));
+        client.Succeed(16, Fields.Of(24u, Start, Page, 0u, 0u));
+        Assert.Equal(Fields.Of(40u, Report, 0x10000ul, 6 * Page, Page, 0ul), client.Succeed(16, report));
+    }
+
+    [Fact]
+    public async Task More_maps_than_a_log_has_ranges_are_covered_with_their_smallest_gaps()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        for (ulong i = 0; i < 300; i++)
+            client.Succeed(2, TestClient.Map(i * 16 * Page, (i % 4 == 0 ? 15ul : 1ul) * Page));
+        client.Succeed(16, Fields.Of(24u, Start, Page, 0u, 0u));
+        var ranges = server.Log.Ranges!;
+        Assert.Equal(IovaRanges.Limit, ranges.Length);
+        for (ulong i = 0; i < 300; i++)
+            Assert.Contains(ranges, range => range.Iova <= i * 16 * Page && i * 16 * Page < range.Iova + range.Length);
+
+        // 44 gaps had to go: those of one page, and no other.
+        Assert.Equal(44, ranges.Count(range => range.Length > 16 * Page));
     }
 }

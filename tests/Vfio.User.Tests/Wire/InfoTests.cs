@@ -107,6 +107,21 @@ public class InfoTests
     }
 
     [Fact]
+    public async Task A_place_without_an_eventfd_has_no_descriptor()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var none = new SafeFileHandle(-1, ownsHandle: false);
+        server.Device.IoEventFds.Add(new RegionIoEventFd(48, 8, none));
+        using var client = server.Connect();
+        var reply = client.Request(6, Fields.Of(16u + (7 * 48), 0u, 2u, 0u));
+        Assert.Equal((7, 6), (BitConverter.ToInt32(reply.Payload, 12), reply.Descriptors.Length));
+        Assert.Equal(Fields.Of(48ul, 8ul, uint.MaxValue, 0u, 0u, 0u, 0ul, 0ul), reply.Payload.AsSpan(16, 48).ToArray());
+        Assert.Equal(Fields.Of(40ul, 8ul, 0u, 0u, 0u, 0u, 0ul, 0ul), reply.Payload.AsSpan(64, 48).ToArray());
+        foreach (var descriptor in reply.Descriptors)
+            new SafeFileHandle(descriptor, true).Dispose();
+    }
+
+    [Fact]
     public async Task A_device_that_answers_a_closed_descriptor_fails_that_request_alone()
     {
         await using var server = await RunningServer.StartAsync();

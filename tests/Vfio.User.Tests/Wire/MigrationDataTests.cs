@@ -25,6 +25,7 @@ public class MigrationDataTests
     }
 
     [Fact]
+    [Trait("Trap", "39")]
     public async Task The_end_of_what_PRE_COPY_has_is_ENOMSG_and_the_stream_goes_on_in_STOP_COPY()
     {
         await using var server = await MigratingServer.StartAsync();
@@ -61,6 +62,26 @@ public class MigrationDataTests
 
         Assert.Equal<byte>([5, 6, 7, 8], server.Migration.Written);
         Assert.Equal((3, 0), server.Migration.Streams);
+    }
+
+    [Theory]
+    [InlineData(Stop)]
+    [InlineData(StopCopy)]
+    [InlineData(Resuming)]
+    [InlineData(PreCopy)]
+    public async Task A_state_keeps_no_command_from_being_carried_out(uint state)
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        using var eventFd = TestFiles.EventFd();
+        client.SetState(state);
+        client.Succeed(2, TestClient.Map(0x1000, 0x1000));
+        client.Succeed(3, TestClient.Unmap(0x1000, 0x1000));
+        client.Succeed(8, Fields.Of(20u, 0x24u, 2u, 0u, 1u), eventFd);
+        client.Succeed(4, Fields.Of(16u, 0u, 0u, 0u));
+        client.ReadRegion(0, 0, 4);
+        client.WriteRegion(0, 0, 1, 2, 3, 4);
+        client.Succeed(13, []);
     }
 
     [Fact]
@@ -101,6 +122,7 @@ public class MigrationDataTests
     }
 
     [Fact]
+    [Trait("Trap", "39")]
     public async Task A_session_that_died_by_a_reset_is_ENODEV()
     {
         await using var server = await MigratingServer.StartAsync();
@@ -122,6 +144,7 @@ public class MigrationDataTests
     }
 
     [Fact]
+    [Trait("Trap", "38")]
     public async Task A_failed_step_keeps_the_stream_of_the_state_that_is_left()
     {
         await using var server = await MigratingServer.StartAsync();
@@ -141,6 +164,7 @@ public class MigrationDataTests
     }
 
     [Fact]
+    [Trait("Trap", "43")]
     public async Task Precopy_information_gives_back_its_flags_until_the_second_version_is_asked_for()
     {
         await using var server = await MigratingServer.StartAsync();
@@ -207,6 +231,23 @@ public class MigrationDataTests
         var watch = Stopwatch.StartNew();
         server.Inner.AssertServesNext();
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5), $"the next client waited {watch.Elapsed}");
+    }
+
+    [Fact]
+    public async Task What_a_device_throws_when_it_is_given_up_costs_it_nothing()
+    {
+        await using var server = await MigratingServer.StartAsync(new() { ReplyDeadline = TimeSpan.FromMilliseconds(50) });
+        server.Migration.Last = [1];
+        server.Migration.OnRead = async cancellation =>
+        {
+            using var thrower = cancellation.Register(() => throw new InvalidOperationException("a test's"));
+            await Task.Delay(Timeout.Infinite, cancellation);
+        };
+        using var client = server.Connect();
+        client.SetState(StopCopy);
+        client.Refuse(Errno.ETIMEDOUT, 17, Fields.Of(12u, 4u));
+        server.Migration.OnRead = _ => Task.CompletedTask;
+        Assert.Equal(Fields.Of(9u, 1u, 1u), client.Succeed(17, Fields.Of(12u, 4u)));
     }
 
     [Fact]

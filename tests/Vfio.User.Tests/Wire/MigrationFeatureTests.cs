@@ -72,6 +72,7 @@ public class MigrationFeatureTests
     }
 
     [Fact]
+    [Trait("Trap", "44")]
     public async Task The_size_of_the_data_is_told_in_every_state()
     {
         await using var server = await MigratingServer.StartAsync();

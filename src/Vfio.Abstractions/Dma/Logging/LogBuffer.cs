@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace Vfio;
@@ -13,9 +14,6 @@ internal sealed unsafe class LogBuffer(ulong* words, int count)
     /// <summary>A word of bits.</summary>
     public ulong* Words => words;
 
-    /// <summary>Whether a chunk may have bits.</summary>
-    public bool HasAny(int chunk) => (_summary[chunk >> 6] & (1ul << chunk)) != 0;
-
     /// <summary>The first chunk at or after one, and before an end, that may have bits; the end if there is none.</summary>
     public int Next(int chunk, int end)
     {
@@ -23,7 +21,7 @@ internal sealed unsafe class LogBuffer(ulong* words, int count)
         {
             var rest = _summary[chunk >> 6] >> chunk;
             if (rest != 0)
-                return Math.Min(end, chunk + System.Numerics.BitOperations.TrailingZeroCount(rest));
+                return Math.Min(end, chunk + BitOperations.TrailingZeroCount(rest));
             chunk = (chunk | 63) + 1;
         }
 

@@ -13,9 +13,15 @@ internal sealed unsafe class LogMemory
     {
         Address = address;
         Words = words;
+        // Logs that come and go without a collection would leave address space behind.
+        GC.AddMemoryPressure((long)Bytes);
     }
 
-    ~LogMemory() => Libc.munmap(Address, Bytes);
+    ~LogMemory()
+    {
+        _ = Libc.munmap(Address, Bytes);
+        GC.RemoveMemoryPressure((long)Bytes);
+    }
 
     public ulong* Address { get; }
 

@@ -33,6 +33,9 @@ internal sealed unsafe class RunningLog
     /// <summary>Its ranges and pages.</summary>
     public LogLayout Layout { get; }
 
+    /// <summary>How often the buffers have been turned.</summary>
+    internal long Turn => Volatile.Read(ref _turn);
+
     /// <summary>Notes a write that has been made.</summary>
     /// <param name="first">First address.</param>
     /// <param name="last">Last address.</param>
@@ -45,16 +48,20 @@ internal sealed unsafe class RunningLog
             var start = ((ulong)slot.Word << 6) - slot.BasePage;
             var from = start + (Math.Max(first, slot.First) >> Layout.PageShift);
             var to = start + (Math.Min(last, slot.Last) >> Layout.PageShift);
-            long turn;
-            do
+            while (!TryMark(Turn, from, to))
             {
-                turn = Volatile.Read(ref _turn);
-                _buffers[turn & 1].Mark(from, to);
             }
-            while (Volatile.Read(ref _turn) != turn);
         }
 
         GC.KeepAlive(_memory);
+    }
+
+    /// <summary>Sets bits of the buffer that is marked in one turn.</summary>
+    /// <returns>False if that turn is over: the bits may be lost.</returns>
+    internal bool TryMark(long turn, ulong from, ulong to)
+    {
+        _buffers[turn & 1].Mark(from, to);
+        return Turn == turn;
     }
 
     /// <summary>Sets a bit of a report for what was written since it was last asked for, and forgets it.</summary>
