@@ -11,7 +11,7 @@ namespace Vfio.Core.Interrupts;
 /// Set-up happens under one lock, the kernel's <c>igate</c>. It comes before the access gate and is never taken inside it. Source: the
 /// kernel's <c>vfio_pci_intrs.c</c> and <c>vfio_set_irqs_validate_and_prepare</c>.
 /// </remarks>
-internal sealed class InterruptController
+internal sealed partial class InterruptController
 {
     private const IrqSetFlags Known = IrqSetFlags.DataMask | IrqSetFlags.ActionTypeMask;
     private readonly Lock _setUp = new();
@@ -236,48 +236,6 @@ internal sealed class InterruptController
         return new VfioResult<int>(result.Error);
     }
 
-    private VfioResult<int> TriggerMessages(IrqIndex index, int count, in IrqSet set)
-    {
-        if (Active == index && set.Count == 0 && set.Flags.HasFlag(IrqSetFlags.DataNone))
-        {
-            DisableActive();
-            return 0;
-        }
-
-        if (Active is { } other && other != index)
-            return Errno.EINVAL;
-        int start = (int)set.Start, vectors = (int)set.Count;
-        if (!set.Flags.HasFlag(IrqSetFlags.DataEventFd))
-        {
-            if (Active is null)
-                return Errno.EINVAL;
-            _messages.Loopback(start, vectors, set.Flags.HasFlag(IrqSetFlags.DataBool) ? set.Bools[..vectors] : []);
-            return 0;
-        }
-
-        if (Active == index)
-            return _messages.SetBlock(start, vectors, set.EventFds);
-        var enabled = EnableMessages(index, start + vectors, count);
-        if (!enabled.IsSuccess || enabled.Value > 0)
-            return enabled;
-        var block = _messages.SetBlock(start, vectors, set.EventFds);
-        if (!block.IsSuccess)
-            DisableActive();
-        return block;
-    }
-
-    private VfioResult<int> EnableMessages(IrqIndex index, int vectors, int count)
-    {
-        var enabled = _messages.Enable(index, vectors, count);
-        if (!enabled.IsSuccess || enabled.Value > 0)
-            return enabled;
-        _active = (int)index;
-        if (index == IrqIndex.Msi)
-            _msiQueueMax = _messages.QueueMax;
-        _messageControl!.Enable(index, vectors);
-        return 0;
-    }
-
     private void DisableActive()
     {
         var active = Active;
@@ -291,21 +249,5 @@ internal sealed class InterruptController
                 DisableMessages(index);
                 break;
         }
-    }
-
-    private void DisableMessages(IrqIndex index)
-    {
-        try
-        {
-            _messageControl!.Disable(index);
-        }
-        finally
-        {
-            _messages.Disable();
-        }
-
-        // Whoever turns messages off may turn the pin on again.
-        if (_hideIntx)
-            _writeIntxDisable(true);
     }
 }
