@@ -94,7 +94,7 @@ boot_reason() {
     result=$(console | sed -n 's/^LAB-RESULT //p' | tail -n 1)
     step=$(console | sed -n 's/^LAB-STEP //p' | tail -n 1)
     if [[ $SERVER_PID ]] && ! server_runs; then
-        echo "vfio serve ended while the guest ran${result:+, and the guest said: $result}"
+        echo "the server ended while the guest ran${result:+, and the guest said: $result}"
     elif qemu_complained; then
         # vfio-user trouble that a guest survives (an error reply, a reply that is too late) is told here and only here.
         echo "QEMU${step:+ in step $step} said: $(grep -im 1 vfio "$QEMU_ERRORS" || head -n 1 "$QEMU_ERRORS")"

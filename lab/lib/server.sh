@@ -1,14 +1,15 @@
-# The product's side: `vfio serve`, started and stopped. Ready is when it says so, for each function.
+# The product's side: `vfio serve`, or a sample that serves, started and stopped. Ready is when it says so, for each function.
 
 SERVER_PID=
 SERVE_OPTIONS=()
 
-build_tool() {
-    [[ -z ${VFIO_LAB_SERVER:-} ]] || return 0
-    progress "building the vfio tool"
+build_tool() { [[ ${VFIO_LAB_SERVER:-} ]] || build_project src/Vfio.Tool; }
+
+build_project() { # DIRECTORY
+    progress "building $1"
     # No build server may outlive us: it would hold the cache's lock.
-    (cd "$REPOSITORY" && dotnet build src/Vfio.Tool -c Release -v quiet --nologo --disable-build-servers) >"$LOGS/build.log" 2>&1 ||
-        { tails "$LOGS/build.log"; die "the vfio tool does not build (${LOGS#"$REPOSITORY"/}/build.log)"; }
+    (cd "$REPOSITORY" && dotnet build "$1" -c Release -v quiet --nologo --disable-build-servers) >"$LOGS/build.log" 2>&1 ||
+        { tails "$LOGS/build.log"; die "$1 does not build (${LOGS#"$REPOSITORY"/}/build.log)"; }
 }
 
 # vfio_command: the tool as an array, TOOL.
@@ -22,24 +23,31 @@ vfio_command() {
 
 # start_server NAME FUNCTION=PATH...
 start_server() {
-    local name=$1 pair arguments=() line deadline=$((SECONDS + 60)) awaited
+    local name=$1 pair arguments=()
     shift
     vfio_command
     for pair; do
         rm -f "${pair#*=}"
         arguments+=(--serve "$pair")
     done
+    start_serving "$name" $# "${TOOL[@]}" serve "${arguments[@]}" "${SERVE_OPTIONS[@]}"
+}
+
+# start_serving NAME COUNT COMMAND...: a command that says "serving ..." for each of COUNT devices, and serves until SIGTERM.
+start_serving() {
+    local name=$1 count=$2 line deadline=$((SECONDS + 60)) awaited
+    shift 2
     SERVER_LOG=$LOGS/server-$name.log
     rm -f "$WORK/server"
     mkfifo "$WORK/server"
-    setpriv --pdeathsig KILL "${TOOL[@]}" serve "${arguments[@]}" "${SERVE_OPTIONS[@]}" >"$WORK/server" 2>"$LOGS/server-$name.stderr.log" </dev/null &
+    setpriv --pdeathsig KILL "$@" >"$WORK/server" 2>"$LOGS/server-$name.stderr.log" </dev/null &
     SERVER_PID=$!
     exec {SERVER_OUT}<"$WORK/server"
-    awaited=$#
+    awaited=$count
     while ((awaited)); do
         if ! read -r -t $((deadline > SECONDS ? deadline - SECONDS : 0)) line <&"$SERVER_OUT"; then
             tails "$SERVER_LOG" "$LOGS/server-$name.stderr.log"
-            die "vfio serve is not ready after 60 s or has ended; $awaited of $# functions are not served (${SERVER_LOG#"$REPOSITORY"/})"
+            die "the server is not ready after 60 s or has ended; $awaited of $count devices are not served (${SERVER_LOG#"$REPOSITORY"/})"
         fi
         echo "$line" | tee -a "$SERVER_LOG" | sed 's/^/    server | /'
         [[ $line != "serving "* ]] || awaited=$((awaited - 1))

@@ -173,7 +173,17 @@ public partial class DmaSpace : IDmaSpace
         return new Following(this, observer);
     }
 
-    private bool TryHold(
+    /// <inheritdoc/>
+    public virtual IDmaSpace? ByMessage => null;
+
+    /// <summary>Holds the map that the first bytes of a transfer lie in, until <see cref="Release"/>.</summary>
+    /// <param name="iova">First address.</param>
+    /// <param name="wanted">Bytes, at least 1.</param>
+    /// <param name="access">What the device does with them.</param>
+    /// <param name="map">The map.</param>
+    /// <param name="count">How many of the bytes lie in it.</param>
+    /// <returns>False: the first address is not mapped with that access, or the range wraps.</returns>
+    protected bool TryHold(
         ulong iova, int wanted, DmaAccess access, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out DmaMap? map, out int count)
     {
         count = 0;
@@ -188,6 +198,10 @@ public partial class DmaSpace : IDmaSpace
         count = left >= (ulong)wanted ? wanted : (int)left + 1;
         return true;
     }
+
+    /// <summary>Lets go of a map that <see cref="TryHold"/> held.</summary>
+    /// <param name="map">The map.</param>
+    protected static void Release(DmaMap map) => map.Release();
 
     private sealed class Following(DmaSpace space, IDmaObserver observer) : IDisposable
     {

@@ -47,6 +47,12 @@ public interface IDmaSpace
     IDmaLogging? WriteLog => null;
 
     /// <summary>
+    /// The same memory, reached by messages to its owner also where this process could reach it itself; null: nobody takes messages. What
+    /// is written this way the owner writes, and logs, itself.
+    /// </summary>
+    IDmaSpace? ByMessage => null;
+
+    /// <summary>
     /// A log for one of several devices that share the space: it starts and stops by itself, and has what any of them writes.
     /// </summary>
     /// <returns>A new one; null if the space keeps none.</returns>

@@ -11,39 +11,51 @@ namespace Vfio.Core.Interrupts;
 /// Set-up happens under one lock, the kernel's <c>igate</c>. It comes before the access gate and is never taken inside it. Source: the
 /// kernel's <c>vfio_pci_intrs.c</c> and <c>vfio_set_irqs_validate_and_prepare</c>.
 /// </remarks>
-internal sealed class InterruptController
+internal sealed partial class InterruptController
 {
     private const IrqSetFlags Known = IrqSetFlags.DataMask | IrqSetFlags.ActionTypeMask;
     private readonly Lock _setUp = new();
     private readonly IInterruptLines _lines;
-    private readonly ShadowConfig _shadow;
-    private readonly MessageControl _control;
+    private readonly Func<bool> _hasPin;
+    private readonly MessageControl? _messageControl;
     private readonly HeldEventFds _held = new();
     private readonly IntxLine _intx;
     private readonly MessageVectors _messages;
     private readonly NotificationLine _error;
     private readonly NotificationLine _request;
     private readonly Action<bool> _writeIntxDisable;
-    private readonly bool _isExpress;
+    private readonly bool _reportsErrors;
     private readonly bool _hideIntx;
     private volatile int _active = -1;
     private volatile int _msiQueueMax;
     private bool _closed;
 
+    /// <summary>The interrupts of a function.</summary>
     public InterruptController(
         IPciFunction function, ConfigMap map, ShadowConfig shadow, VirtualConfig config, bool hideIntx, ILogger logger)
+        : this(function.Interrupts, () => shadow.Read(InterruptPin, 1) != 0, map.Standard(CapabilityRegisters.Express.Id) != 0, logger)
     {
-        _lines = function.Interrupts;
-        _shadow = shadow;
-        _control = new(function, map, config);
+        _messageControl = new(function, map, config);
+        _hideIntx = hideIntx;
+        // What is hidden stays disabled in the hardware, whatever the guest's own bit is.
+        _writeIntxDisable = disabled => config.MergeHardware(Command, 2, CommandIntxDisable, disabled || hideIntx ? CommandIntxDisable : 0);
+    }
+
+    /// <summary>Interrupts with no function's registers behind them, and without messages.</summary>
+    /// <param name="lines">The lines.</param>
+    /// <param name="hasPin">Whether there is an INTx pin.</param>
+    /// <param name="reportsErrors">Whether the error index is there.</param>
+    /// <param name="logger">Where it is told what went wrong on nobody's behalf.</param>
+    public InterruptController(IInterruptLines lines, Func<bool> hasPin, bool reportsErrors, ILogger logger)
+    {
+        _lines = lines;
+        _hasPin = hasPin;
+        _reportsErrors = reportsErrors;
         _intx = new(_lines, EventFdWatcher.Shared, _held, logger);
         _messages = new(_lines, _held);
         _error = new(_held);
         _request = new(_held);
-        _hideIntx = hideIntx;
-        // What is hidden stays disabled in the hardware, whatever the guest's own bit is.
-        _writeIntxDisable = disabled => config.MergeHardware(Command, 2, CommandIntxDisable, disabled || hideIntx ? CommandIntxDisable : 0);
-        _isExpress = map.Standard(CapabilityRegisters.Express.Id) != 0;
+        _writeIntxDisable = static _ => { };
     }
 
     /// <summary>Which index is on; null for none.</summary>
@@ -60,7 +72,7 @@ internal sealed class InterruptController
         IrqIndex.Msi => new IrqInfo(IrqFlags.EventFd | IrqFlags.NoResize, Count(IrqIndex.Msi)),
         IrqIndex.Msix => new IrqInfo(
             HasDynamicMsix ? IrqFlags.EventFd : IrqFlags.EventFd | IrqFlags.NoResize, Count(IrqIndex.Msix)),
-        IrqIndex.Error when _isExpress => new IrqInfo(IrqFlags.EventFd | IrqFlags.NoResize, 1),
+        IrqIndex.Error when _reportsErrors => new IrqInfo(IrqFlags.EventFd | IrqFlags.NoResize, 1),
         IrqIndex.Request => new IrqInfo(IrqFlags.EventFd | IrqFlags.NoResize, 1),
         _ => Errno.EINVAL,
     };
@@ -134,10 +146,10 @@ internal sealed class InterruptController
 
     private uint Count(IrqIndex index) => index switch
     {
-        IrqIndex.Intx => _shadow.Read(InterruptPin, 1) != 0 ? 1u : 0,
-        IrqIndex.Error => _isExpress ? 1u : 0,
+        IrqIndex.Intx => _hasPin() ? 1u : 0,
+        IrqIndex.Error => _reportsErrors ? 1u : 0,
         IrqIndex.Request => 1,
-        _ => (uint)_control.Count(index),
+        _ => (uint)(_messageControl?.Count(index) ?? 0),
     };
 
     private VfioResult<int> Dispatch(in IrqSet set)
@@ -224,48 +236,6 @@ internal sealed class InterruptController
         return new VfioResult<int>(result.Error);
     }
 
-    private VfioResult<int> TriggerMessages(IrqIndex index, int count, in IrqSet set)
-    {
-        if (Active == index && set.Count == 0 && set.Flags.HasFlag(IrqSetFlags.DataNone))
-        {
-            DisableActive();
-            return 0;
-        }
-
-        if (Active is { } other && other != index)
-            return Errno.EINVAL;
-        int start = (int)set.Start, vectors = (int)set.Count;
-        if (!set.Flags.HasFlag(IrqSetFlags.DataEventFd))
-        {
-            if (Active is null)
-                return Errno.EINVAL;
-            _messages.Loopback(start, vectors, set.Flags.HasFlag(IrqSetFlags.DataBool) ? set.Bools[..vectors] : []);
-            return 0;
-        }
-
-        if (Active == index)
-            return _messages.SetBlock(start, vectors, set.EventFds);
-        var enabled = EnableMessages(index, start + vectors, count);
-        if (!enabled.IsSuccess || enabled.Value > 0)
-            return enabled;
-        var block = _messages.SetBlock(start, vectors, set.EventFds);
-        if (!block.IsSuccess)
-            DisableActive();
-        return block;
-    }
-
-    private VfioResult<int> EnableMessages(IrqIndex index, int vectors, int count)
-    {
-        var enabled = _messages.Enable(index, vectors, count);
-        if (!enabled.IsSuccess || enabled.Value > 0)
-            return enabled;
-        _active = (int)index;
-        if (index == IrqIndex.Msi)
-            _msiQueueMax = _messages.QueueMax;
-        _control.Enable(index, vectors);
-        return 0;
-    }
-
     private void DisableActive()
     {
         var active = Active;
@@ -279,21 +249,5 @@ internal sealed class InterruptController
                 DisableMessages(index);
                 break;
         }
-    }
-
-    private void DisableMessages(IrqIndex index)
-    {
-        try
-        {
-            _control.Disable(index);
-        }
-        finally
-        {
-            _messages.Disable();
-        }
-
-        // Whoever turns messages off may turn the pin on again.
-        if (_hideIntx)
-            _writeIntxDisable(true);
     }
 }

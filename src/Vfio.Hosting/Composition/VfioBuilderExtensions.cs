@@ -68,6 +68,25 @@ public static class VfioBuilderExtensions
         return builder;
     }
 
+    /// <summary>Adds a software-mediated device: one with no PCI function under it. The host guards it as it guards a driver's.</summary>
+    /// <typeparam name="TDevice">The device; its constructor may take services.</typeparam>
+    /// <param name="builder">The builder.</param>
+    /// <param name="name">The name that it is opened and served by; unique in the host.</param>
+    public static IVfioBuilder AddDevice<TDevice>(this IVfioBuilder builder, string name)
+        where TDevice : VfioDevice
+        => builder.AddDevice(name, static provider => ActivatorUtilities.CreateInstance<TDevice>(provider));
+
+    /// <summary>Adds a software-mediated device: one with no PCI function under it. The host guards it as it guards a driver's.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="name">The name that it is opened and served by; unique in the host.</param>
+    /// <param name="create">Makes it: when the host starts, and again for the next user once it has broken.</param>
+    public static IVfioBuilder AddDevice(this IVfioBuilder builder, string name, Func<IServiceProvider, VfioDevice> create)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        builder.Services.AddSingleton(new MediatedDeviceRegistration(name, create));
+        return builder;
+    }
+
     /// <summary>Says how devices are served over vfio-user; without it, the defaults hold.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="options">How.</param>
@@ -77,9 +96,9 @@ public static class VfioBuilderExtensions
         return builder;
     }
 
-    /// <summary>Serves a function for as long as the application runs (an <see cref="IHostedService"/>).</summary>
+    /// <summary>Serves a function, or a mediated device, for as long as the application runs (an <see cref="IHostedService"/>).</summary>
     /// <param name="builder">The builder.</param>
-    /// <param name="function">The function's address, or the unique end of one.</param>
+    /// <param name="function">The name of a mediated device, a function's address, or the unique end of one.</param>
     /// <param name="endpoint">Where.</param>
     /// <param name="options">How.</param>
     public static IVfioBuilder AddVfioServer(

@@ -9,7 +9,9 @@ internal sealed class VfioHealthCheck(IVfioHost host) : IHealthCheck
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         var state = host.Describe();
-        var broken = state.Functions.Where(f => f.Device?.Fault is not null).Select(f => $"{f.Address}: {f.Device!.Fault}").ToList();
+        var broken = state.Functions.Where(f => f.Device?.Fault is not null).Select(f => $"{f.Address}: {f.Device!.Fault}")
+            .Concat(state.MediatedDevices.Where(d => (d.Reason ?? d.Device?.Fault) is not null).Select(d => $"{d.Name}: {d.Reason ?? d.Device!.Fault}"))
+            .ToList();
         if (broken.Count > 0)
             return Task.FromResult(HealthCheckResult.Unhealthy(string.Join("; ", broken)));
         var lacking = state.Plugins.Where(p => p.State == PluginState.Refused).Select(p => $"plugin {p.Id}: {p.Reason}")

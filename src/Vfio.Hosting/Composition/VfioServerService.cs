@@ -16,8 +16,10 @@ internal sealed class VfioServerService(IVfioHost host, ServedFunction what, IOp
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await host.StartAsync(cancellationToken).ConfigureAwait(false);
-        var function = host.Find(what.Function).Address;
-        _served = await host.ServeAsync(function, what.Endpoint, what.Options, cancellationToken).ConfigureAwait(false);
+        var serving = host.MediatedDevices.Any(d => d.Name == what.Function)
+            ? host.ServeAsync(what.Function, what.Endpoint, what.Options, cancellationToken)
+            : host.ServeAsync(host.Find(what.Function).Address, what.Endpoint, what.Options, cancellationToken);
+        _served = await serving.ConfigureAwait(false);
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)

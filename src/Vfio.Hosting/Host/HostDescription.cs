@@ -8,12 +8,14 @@ namespace Vfio.Hosting;
 /// <param name="Functions">Every function.</param>
 /// <param name="Drivers">Every driver.</param>
 /// <param name="Plugins">Every plugin folder that was looked at.</param>
+/// <param name="MediatedDevices">Every software-mediated device.</param>
 public sealed record HostDescription(
     string Contract,
     string Runtime,
     IReadOnlyList<FunctionDescription> Functions,
     IReadOnlyList<DriverStatus> Drivers,
-    IReadOnlyList<PluginStatus> Plugins);
+    IReadOnlyList<PluginStatus> Plugins,
+    IReadOnlyList<MediatedDevice> MediatedDevices);
 
 /// <summary>A function in a host's description.</summary>
 /// <param name="Address">Its address.</param>

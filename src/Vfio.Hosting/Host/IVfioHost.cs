@@ -50,9 +50,31 @@ public interface IVfioHost : IAsyncDisposable
     /// <param name="endpoint">Where.</param>
     /// <param name="options">How; <see cref="DeviceOptions.Dma"/> must be null, because the client brings the memory.</param>
     /// <param name="cancellationToken">Gives up the start; <see cref="ServedDevice.DisposeAsync"/> ends the serving.</param>
-    /// <exception cref="VfioException">As <see cref="OpenAsync"/>; or the endpoint cannot be had.</exception>
+    /// <exception cref="VfioException">As <see cref="OpenAsync(PciAddress, DeviceOptions?, CancellationToken)"/>; or the endpoint cannot be
+    /// had.</exception>
     ValueTask<ServedDevice> ServeAsync(
         PciAddress function, VfioUserEndpoint endpoint, DeviceOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>The software-mediated devices, in the order in which they were added; empty before the start.</summary>
+    IReadOnlyList<MediatedDevice> MediatedDevices { get; }
+
+    /// <summary>Opens a software-mediated device in this process. It is the caller's until it is disposed.</summary>
+    /// <param name="device">The name that it was added with.</param>
+    /// <param name="options">How; <see cref="DeviceOptions.Driver"/> and <see cref="DeviceOptions.VfToken"/> must be null.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="VfioException">ENODEV: no such device, or it could not be created. EBUSY: it is in use. Else what its open
+    /// said.</exception>
+    ValueTask<OpenedDevice> OpenAsync(string device, DeviceOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Serves a software-mediated device over vfio-user, one client after the other. Returns once clients are accepted.</summary>
+    /// <param name="device">The name that it was added with.</param>
+    /// <param name="endpoint">Where.</param>
+    /// <param name="options">How; as for <see cref="OpenAsync(string, DeviceOptions?, CancellationToken)"/>, and no memory.</param>
+    /// <param name="cancellationToken">Gives up the start; <see cref="ServedDevice.DisposeAsync"/> ends the serving.</param>
+    /// <exception cref="VfioException">As <see cref="OpenAsync(string, DeviceOptions?, CancellationToken)"/>; or the endpoint cannot be
+    /// had.</exception>
+    ValueTask<ServedDevice> ServeAsync(
+        string device, VfioUserEndpoint endpoint, DeviceOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>All that a bug report should hold. Asks no driver anything and changes nothing.</summary>
     HostDescription Describe();

@@ -10,7 +10,8 @@ internal sealed partial class VfioHost
             $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription} {RuntimeInformation.OSArchitecture}",
             [.. _functions.Select(Describe)],
             Drivers,
-            Plugins);
+            Plugins,
+            MediatedDevices);
 
     private FunctionDescription Describe(HostedFunction hosted)
     {
@@ -22,14 +23,6 @@ internal sealed partial class VfioHost
             function.Model,
             function.PhysicalFunction?.ToString(),
             _controllers.Of(function.Address)?.Address.ToString(),
-            hosted.Bound is { } bound
-                ? new(
-                    bound.Driver,
-                    bound.Degraded,
-                    bound.Device.Profiles?.Current ?? IProfiles.Native,
-                    hosted.Use,
-                    bound.Device.Fault,
-                    [.. bound.Device.Describe()])
-                : null);
+            hosted.Bound?.Describe(hosted.Use));
     }
 }

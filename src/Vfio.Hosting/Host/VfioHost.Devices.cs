@@ -13,50 +13,99 @@ internal sealed partial class VfioHost
     {
         options ??= new();
         await StartAsync(cancellationToken).ConfigureAwait(false);
-        var hosted = HostedFunctions.Get(_functions, function);
-        var bound = await hosted.AcquireAsync(_matcher, options.Driver, "opened in process", cancellationToken).ConfigureAwait(false);
-        try
-        {
-            SelectProfile(function, bound, options.Profile);
-            var dma = options.Dma ?? new DmaSpace();
-            var context = new VfioOpenContext { Dma = dma, VfToken = options.VfToken };
-            var result = await bound.Device.OpenAsync(context, cancellationToken).ConfigureAwait(false);
-            if (!result.IsSuccess)
-            {
-                var why = WhyNot(hosted, bound, options.VfToken, result.Error);
-                throw new VfioException(result.Error, $"{function}: driver {bound.Driver} did not open it: {why}");
-            }
+        var taken = await TakeAsync(function, options, "opened in process", cancellationToken).ConfigureAwait(false);
+        return await OpenAsync(taken, options, cancellationToken).ConfigureAwait(false);
+    }
 
-            OpenedDevice? opened = null;
-            opened = new(
-                bound.Device, bound.Driver, bound.Degraded, dma, () => CloseAsync(hosted, bound, opened!, ownsMemory: options.Dma is null));
-            _lending.Add(opened);
-            return opened;
-        }
-        catch
-        {
-            hosted.Release();
-            throw;
-        }
+    public async ValueTask<OpenedDevice> OpenAsync(
+        string device, DeviceOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new();
+        await StartAsync(cancellationToken).ConfigureAwait(false);
+        return await OpenAsync(Take(device, options, "opened in process"), options, cancellationToken).ConfigureAwait(false);
     }
 
     public async ValueTask<ServedDevice> ServeAsync(
         PciAddress function, VfioUserEndpoint endpoint, DeviceOptions? options = null, CancellationToken cancellationToken = default)
     {
-        options ??= new();
-        if (options.Dma is not null)
-            throw new ArgumentException("the client of a served device brings the memory", nameof(options));
+        options = ForServing(options);
         await StartAsync(cancellationToken).ConfigureAwait(false);
+        var taken = await TakeAsync(function, options, $"served on {endpoint}", cancellationToken).ConfigureAwait(false);
+        return await ServeAsync(taken, endpoint, options, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async ValueTask<ServedDevice> ServeAsync(
+        string device, VfioUserEndpoint endpoint, DeviceOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options = ForServing(options);
+        await StartAsync(cancellationToken).ConfigureAwait(false);
+        return await ServeAsync(Take(device, options, $"served on {endpoint}"), endpoint, options, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<TakenDevice> TakeAsync(PciAddress function, DeviceOptions options, string use, CancellationToken cancellationToken)
+    {
         var hosted = HostedFunctions.Get(_functions, function);
-        var bound = await hosted.AcquireAsync(_matcher, options.Driver, $"served on {endpoint}", cancellationToken).ConfigureAwait(false);
+        var bound = await hosted.AcquireAsync(_matcher, options.Driver, use, cancellationToken).ConfigureAwait(false);
+        return new(function.ToString(), bound, hosted.Release, error => WhyNot(hosted, bound, options.VfToken, error))
+        {
+            BeforeServing = () => OfferToken(function, options.VfToken),
+        };
+    }
+
+    private TakenDevice Take(string device, DeviceOptions options, string use)
+    {
+        if (options.Driver is not null || options.VfToken is not null)
+            throw new ArgumentException("a mediated device has neither drivers to choose from nor a VF token", nameof(options));
+        var hosted = _mediated.FirstOrDefault(m => m.Name == device) ?? throw new VfioException(
+            Errno.ENODEV, $"there is no mediated device '{device}'; there are: {string.Join(", ", _mediated.Select(m => m.Name))}");
+        var bound = hosted.Acquire(use);
+        return new(device, bound, hosted.Release, error => bound.Device.Fault ?? error.ToString());
+    }
+
+    private static DeviceOptions ForServing(DeviceOptions? options) => options is not { Dma: not null }
+        ? options ?? new()
+        : throw new ArgumentException("the client of a served device brings the memory", nameof(options));
+
+    private async ValueTask<OpenedDevice> OpenAsync(TakenDevice taken, DeviceOptions options, CancellationToken cancellationToken)
+    {
+        var bound = taken.Bound;
+        try
+        {
+            SelectProfile(taken, options.Profile);
+            var dma = options.Dma ?? new DmaSpace();
+            var context = new VfioOpenContext { Dma = dma, VfToken = options.VfToken };
+            var result = await bound.Device.OpenAsync(context, cancellationToken).ConfigureAwait(false);
+            if (!result.IsSuccess)
+            {
+                var why = taken.WhyNot(result.Error);
+                throw new VfioException(result.Error, $"{taken.Name}: driver {bound.Driver} did not open it: {why}");
+            }
+
+            OpenedDevice? opened = null;
+            opened = new(
+                bound.Device, bound.Driver, bound.Degraded, dma, () => CloseAsync(taken, opened!, ownsMemory: options.Dma is null));
+            _lending.Add(opened);
+            return opened;
+        }
+        catch
+        {
+            taken.Release();
+            throw;
+        }
+    }
+
+    private async ValueTask<ServedDevice> ServeAsync(
+        TakenDevice taken, VfioUserEndpoint endpoint, DeviceOptions options, CancellationToken cancellationToken)
+    {
+        var bound = taken.Bound;
         var stop = new CancellationTokenSource();
         Task? completion = null;
         try
         {
-            SelectProfile(function, bound, options.Profile);
-            OfferToken(function, options.VfToken);
+            SelectProfile(taken, options.Profile);
+            taken.BeforeServing();
             var server = new VfioUserServer(bound.Device, ServerOptions(options), _loggers.CreateLogger<VfioUserServer>());
-            completion = ServeToTheEndAsync(server.RunAsync(endpoint, stop.Token), hosted);
+            completion = ServeToTheEndAsync(server.RunAsync(endpoint, stop.Token), taken);
             await Task.WhenAny(server.Listening, completion).WaitAsync(cancellationToken).ConfigureAwait(false);
 
             // One that does not listen has failed, or was given a client that is gone already.
@@ -67,7 +116,7 @@ internal sealed partial class VfioHost
         {
             await stop.CancelAsync().ConfigureAwait(false);
             if (completion is null)
-                hosted.Release();
+                taken.Release();
             else
                 await completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             throw;
@@ -82,7 +131,7 @@ internal sealed partial class VfioHost
         return served;
     }
 
-    private static async Task ServeToTheEndAsync(Task running, HostedFunction hosted)
+    private static async Task ServeToTheEndAsync(Task running, TakenDevice taken)
     {
         try
         {
@@ -90,7 +139,7 @@ internal sealed partial class VfioHost
         }
         finally
         {
-            hosted.Release();
+            taken.Release();
         }
     }
 
@@ -110,18 +159,18 @@ internal sealed partial class VfioHost
     [LoggerMessage(3201, LogLevel.Error, "Driver {Driver} did not return within {Seconds} s: the thread that serves its device is lost")]
     private partial void LogLost(string driver, double seconds);
 
-    private async ValueTask CloseAsync(HostedFunction hosted, BoundDevice bound, OpenedDevice opened, bool ownsMemory)
+    private async ValueTask CloseAsync(TakenDevice taken, OpenedDevice opened, bool ownsMemory)
     {
         _lending.Remove(opened);
         try
         {
-            await bound.Device.CloseAsync(ResetCause.Close).ConfigureAwait(false);
+            await taken.Bound.Device.CloseAsync(ResetCause.Close).ConfigureAwait(false);
             if (ownsMemory)
                 opened.Dma.UnmapAll();
         }
         finally
         {
-            hosted.Release();
+            taken.Release();
         }
     }
 
@@ -131,17 +180,17 @@ internal sealed partial class VfioHost
         return server with { VfToken = options.VfToken ?? server.VfToken, KeepOpen = options.KeepOpen || server.KeepOpen };
     }
 
-    private static void SelectProfile(PciAddress function, BoundDevice bound, string? profile)
+    private static void SelectProfile(TakenDevice taken, string? profile)
     {
         if (profile is null)
             return;
-        var profiles = bound.Device.Profiles;
+        var profiles = taken.Bound.Device.Profiles;
         var result = profiles is not null ? profiles.Select(profile) : profile == IProfiles.Native ? VfioResult.Success : Errno.EINVAL;
         if (!result.IsSuccess)
         {
             var available = string.Join(", ", profiles?.Available ?? [IProfiles.Native]);
             throw new VfioException(
-                result.Error, $"{function}: profile '{profile}' cannot be chosen ({result.Error}); available: {available}");
+                result.Error, $"{taken.Name}: profile '{profile}' cannot be chosen ({result.Error}); available: {available}");
         }
     }
 

@@ -23,6 +23,7 @@ internal sealed partial class VfioHost : IVfioHost
     private readonly Lending _lending = new();
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly IReadOnlyList<HostedMediatedDevice> _mediated;
     private volatile IReadOnlyList<LoadedPlugin> _plugins = [];
     private volatile IReadOnlyList<HostedFunction> _functions = [];
     private volatile bool _started;
@@ -35,6 +36,8 @@ internal sealed partial class VfioHost : IVfioHost
         IOptions<VfioHostOptions> options,
         TimeProvider time,
         ILoggerFactory loggers,
+        IEnumerable<MediatedDeviceRegistration> mediated,
+        IServiceProvider services,
         VfioUserServerOptions? serverOptions = null)
     {
         _sources = [.. sources];
@@ -46,6 +49,8 @@ internal sealed partial class VfioHost : IVfioHost
         _time = time;
         _logger = loggers.CreateLogger<VfioHost>();
         _controllers = new(_sources);
+        var deviceLogger = loggers.CreateLogger<HostedMediatedDevice>();
+        _mediated = [.. mediated.Select(m => new HostedMediatedDevice(m, services, _options, time, deviceLogger))];
         _matcher = new(_table, _controllers, _sets, _options, time, loggers);
     }
 
@@ -68,6 +73,7 @@ internal sealed partial class VfioHost : IVfioHost
                 return;
             if (_table.Drivers.Count == 0)
                 await RegisterDriversAsync(cancellationToken).ConfigureAwait(false);
+            CreateMediatedDevices();
             _functions = await DiscoverAsync(cancellationToken).ConfigureAwait(false);
             _started = true;
         }
@@ -76,6 +82,8 @@ internal sealed partial class VfioHost : IVfioHost
             _starting.Release();
         }
     }
+
+    public IReadOnlyList<MediatedDevice> MediatedDevices => _started ? [.. _mediated.Select(m => m.Describe())] : [];
 
     public IPciFunction Find(string text) => HostedFunctions.Find(_functions, text).Function;
 
@@ -116,6 +124,14 @@ internal sealed partial class VfioHost : IVfioHost
 
         _table.Register(generic, "built in");
         _plugins = plugins;
+    }
+
+    private void CreateMediatedDevices()
+    {
+        if (_mediated.GroupBy(m => m.Name, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new VfioException(Errno.EEXIST, $"two mediated devices are named '{twice.Key}'; rename one of them");
+        foreach (var device in _mediated)
+            device.Create();
     }
 
     private async Task<IReadOnlyList<HostedFunction>> DiscoverAsync(CancellationToken cancellationToken)

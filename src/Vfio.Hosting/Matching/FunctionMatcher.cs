@@ -144,17 +144,8 @@ internal sealed class FunctionMatcher(
                 null);
         var guarded = new GuardedDevice(device, core, driver.Name, options.OperationTimeout, time, loggers.CreateLogger<GuardedDevice>());
         var degraded = result.Outcome == ProbeOutcome.Degraded ? result.Reason ?? "it gave no reason" : null;
-        var profiles = guarded.Profiles;
         return (
-            degraded is null ? CandidateVerdict.Bound : CandidateVerdict.Degraded,
-            degraded,
-            new(
-                driver.Name,
-                degraded,
-                guarded,
-                profiles?.Current ?? IProfiles.Native,
-                profiles is null ? [IProfiles.Native] : [.. profiles.Available],
-                MigrationFlags(guarded)));
+            degraded is null ? CandidateVerdict.Bound : CandidateVerdict.Degraded, degraded, BoundDevice.Of(driver.Name, degraded, guarded));
     }
 
     private string NoDriver(string? driver, List<CandidateMatch> rows)
@@ -177,22 +168,4 @@ internal sealed class FunctionMatcher(
             ClassCode = id.ClassCode,
             ClassMask = 0xFFFFFF,
         }.ToString();
-
-    private static List<string> MigrationFlags(GuardedDevice device)
-    {
-        var flags = new List<string>();
-        var capabilities = device.MigrationOps?.Capabilities ?? MigrationCapabilities.None;
-        if (capabilities.HasFlag(MigrationCapabilities.StopCopy))
-        {
-            flags.Add("stop-copy");
-            if (capabilities.HasFlag(MigrationCapabilities.P2P))
-                flags.Add("p2p");
-            if (capabilities.HasFlag(MigrationCapabilities.PreCopy))
-                flags.Add("pre-copy");
-        }
-
-        if (device.DmaLogging is not null)
-            flags.Add("dirty-tracking");
-        return flags;
-    }
 }

@@ -71,6 +71,9 @@ public static unsafe partial class Libc
     public static partial SafeFileHandle eventfd(uint initval, int flags);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int link(string oldpath, string newpath);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int unlink(string pathname);
 
     [LibraryImport("libc", SetLastError = true)]

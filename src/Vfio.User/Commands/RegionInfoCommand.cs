@@ -44,7 +44,9 @@ internal static class RegionInfoCommand
         }
 
         MemoryMarshal.Write(reply.Payload(length), answered);
-        if (mapping is not null)
+
+        // With the whole answer only: libvfio-user's client does not look for a descriptor while it asks how long the answer is.
+        if (mapping is not null && needed <= asked.ArgSize)
             reply.Attach(mapping.File);
         return length;
     }

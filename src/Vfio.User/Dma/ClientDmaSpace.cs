@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Vfio.User.Requests;
 
 namespace Vfio.User.Dma;
@@ -9,6 +10,8 @@ internal sealed class ClientDmaSpace : DmaSpace
 {
     private volatile ClientRequests? _requests;
 
+    public ClientDmaSpace() => ByMessage = new MessageSpace(this);
+
     /// <summary>What of the client's files is mapped.</summary>
     public FileWindows Windows { get; } = new();
 
@@ -18,9 +21,25 @@ internal sealed class ClientDmaSpace : DmaSpace
     /// <summary>Those of its files that are read and written by calls.</summary>
     public OpenFiles Files { get; } = new();
 
-    /// <summary>Who is asked for memory that came without a file, from now on.</summary>
+    /// <summary>What is asked of the client that is there.</summary>
+    public ClientRequests Requests => _requests!;
+
+    public override IDmaSpace ByMessage { get; }
+
+    /// <summary>Who is asked for memory that is reached by message, from now on.</summary>
     public void Serve(ClientRequests requests) => _requests = requests;
 
     // A device may cancel when its client is long gone: there is nothing left of that one to cancel.
     public override void CancelTransfers() => _requests?.CancelAll();
+
+    /// <summary>As <see cref="DmaSpace.TryHold"/>; every map of this space is a client's.</summary>
+    public bool TryHold(ulong iova, int wanted, DmaAccess access, [NotNullWhen(true)] out ClientMap? map, out int count)
+    {
+        var held = TryHold(iova, wanted, access, out DmaMap? found, out count);
+        map = (ClientMap?)found;
+        return held;
+    }
+
+    /// <summary>Lets go of a map.</summary>
+    public static void Release(ClientMap map) => DmaSpace.Release(map);
 }

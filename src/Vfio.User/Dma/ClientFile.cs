@@ -32,7 +32,7 @@ internal static unsafe class ClientFile
         var status = checkedFile.Value;
         return status.IsSealed && !fileIo
             ? MapMemory(space, iova, size, access, file, offset, status)
-            : MapCalls(space.Files, iova, size, access, file, offset, status, fileIo);
+            : MapCalls(space, iova, size, access, file, offset, status, fileIo);
     }
 
     private static VfioResult<ClientMap> MapMemory(
@@ -52,10 +52,10 @@ internal static unsafe class ClientFile
     }
 
     private static VfioResult<ClientMap> MapCalls(
-        OpenFiles files, ulong iova, ulong size, DmaAccess access, SafeFileHandle file, ulong offset, in Status status, bool fileIo)
+        ClientDmaSpace space, ulong iova, ulong size, DmaAccess access, SafeFileHandle file, ulong offset, in Status status, bool fileIo)
     {
-        var open = files.Take(file, new OpenFileKey(status.Identity, status.Flags), access);
-        return open.IsSuccess ? new FileMap(iova, size, access, open.Value, files, (long)offset, canBeMapped: !fileIo) : open.Error;
+        var open = space.Files.Take(file, new OpenFileKey(status.Identity, status.Flags), access);
+        return open.IsSuccess ? new FileMap(iova, size, access, open.Value, space, (long)offset, canBeMapped: !fileIo) : open.Error;
     }
 
     private static VfioResult<Status> Check(SafeFileHandle file, DmaAccess access, bool fileIo, ulong offset, ulong size)

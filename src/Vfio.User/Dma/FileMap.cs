@@ -9,8 +9,8 @@ namespace Vfio.User.Dma;
 /// memory would kill the process by SIGBUS.
 /// </summary>
 internal sealed unsafe class FileMap(
-    ulong iova, ulong size, DmaAccess access, OpenFile file, OpenFiles files, long offset, bool canBeMapped)
-    : ClientMap(iova, size, access, null)
+    ulong iova, ulong size, DmaAccess access, OpenFile file, ClientDmaSpace space, long offset, bool canBeMapped)
+    : ClientMap(iova, size, access, null, space.Requests)
 {
     // What the client wants read and written has bytes that a mapping would not show.
     public override (SafeFileHandle File, ulong Offset)? Backing => canBeMapped ? (file.Handle, (ulong)offset) : null;
@@ -45,7 +45,7 @@ internal sealed unsafe class FileMap(
         return VfioResult.Success;
     }
 
-    protected override void OnUnmapped() => files.Release(file);
+    protected override void OnUnmapped() => space.Files.Release(file);
 
     private long Position(ulong iova, int done) => offset + (long)(iova - Iova) + done;
 

@@ -13,7 +13,7 @@ namespace Vfio.User.Dma;
 /// <param name="offset">Where in the file the range begins.</param>
 internal sealed unsafe class MemoryMap(
     ulong iova, ulong size, DmaAccess access, byte* address, FileWindow window, ClientDmaSpace space, OpenFile? file, ulong offset)
-    : ClientMap(iova, size, access, address)
+    : ClientMap(iova, size, access, address, space.Requests)
 {
     public override (SafeFileHandle File, ulong Offset)? Backing => file is null ? null : (file.Handle, offset);
 

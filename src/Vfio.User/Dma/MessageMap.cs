@@ -4,20 +4,9 @@ namespace Vfio.User.Dma;
 
 /// <summary>A range that came without a file: the client itself reads and writes it, when asked by DMA_READ and DMA_WRITE.</summary>
 internal sealed unsafe class MessageMap(ulong iova, ulong size, DmaAccess access, ClientRequests requests)
-    : ClientMap(iova, size, access, null)
+    : ClientMap(iova, size, access, null, requests)
 {
-    private volatile bool _isEnding;
+    protected override VfioResult Read(ulong iova, Span<byte> destination) => Requests.Read(this, iova, destination);
 
-    /// <summary>Whether the range is being unmapped: nothing may begin to wait for it any more.</summary>
-    public bool IsEnding => _isEnding;
-
-    protected override VfioResult Read(ulong iova, Span<byte> destination) => requests.Read(this, iova, destination);
-
-    protected override VfioResult Write(ulong iova, ReadOnlySpan<byte> source) => requests.Write(this, iova, source);
-
-    protected override void OnUnmapping()
-    {
-        _isEnding = true;
-        requests.CancelMap(this);
-    }
+    protected override VfioResult Write(ulong iova, ReadOnlySpan<byte> source) => Requests.Write(this, iova, source);
 }

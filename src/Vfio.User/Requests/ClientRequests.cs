@@ -41,7 +41,7 @@ internal sealed unsafe class ClientRequests
         _timeout = timeout;
     }
 
-    public VfioResult Read(MessageMap map, ulong iova, Span<byte> destination)
+    public VfioResult Read(ClientMap map, ulong iova, Span<byte> destination)
     {
         var cancellations = Volatile.Read(ref _cancellations);
         fixed (byte* bytes = destination)
@@ -58,7 +58,7 @@ internal sealed unsafe class ClientRequests
         return VfioResult.Success;
     }
 
-    public VfioResult Write(MessageMap map, ulong iova, ReadOnlySpan<byte> source)
+    public VfioResult Write(ClientMap map, ulong iova, ReadOnlySpan<byte> source)
     {
         var cancellations = Volatile.Read(ref _cancellations);
         fixed (byte* bytes = source)
@@ -114,7 +114,7 @@ internal sealed unsafe class ClientRequests
     }
 
     /// <summary>Fails what waits for a map that has ended.</summary>
-    public void CancelMap(MessageMap map) => Cancel(transfer => transfer.Map == map);
+    public void CancelMap(ClientMap map) => Cancel(transfer => transfer.Map == map);
 
     /// <summary>While suspended nothing is asked: the client waits for us, and would not answer.</summary>
     public void Suspend(bool suspended)
@@ -178,7 +178,7 @@ internal sealed unsafe class ClientRequests
         _channel.Sender.Wake();
     }
 
-    private Errno Exchange(Command command, MessageMap map, ulong iova, byte* data, int length, long cancellations)
+    private Errno Exchange(Command command, ClientMap map, ulong iova, byte* data, int length, long cancellations)
     {
         Transfer transfer;
         lock (_lock)

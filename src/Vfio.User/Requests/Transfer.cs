@@ -23,7 +23,7 @@ internal sealed unsafe class Transfer : ICancelled
     public byte* Destination { get; set; }
 
     /// <summary>The map that it reaches through.</summary>
-    public MessageMap? Map { get; set; }
+    public ClientMap? Map { get; set; }
 
     /// <summary>Whether its reply has come, so that none is to be expected any more.</summary>
     public bool Answered { get; set; }

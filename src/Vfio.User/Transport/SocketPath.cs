@@ -22,27 +22,85 @@ internal sealed unsafe class SocketPath
     }
 
     /// <summary>Makes a socket that listens at a path.</summary>
+    /// <remarks>
+    /// It listens before it has that name: a client that waits for the name to appear, and connects at once, is never refused.
+    /// </remarks>
     public static ListeningSocket Listen(string path)
+    {
+        // Refused here with the path's own name, and not with that of the name beside it.
+        _ = Address(path, out _);
+        var beside = Path.Join(Path.GetDirectoryName(path), $".{Environment.ProcessId:x}.{Random.Shared.Next():x}");
+        return Encoding.UTF8.GetByteCount(beside) < PathCapacity && TryListenBeside(path, beside) is { } listening
+            ? listening
+            : ListenAt(path);
+    }
+
+    // Null where the file system has no second names.
+    private static ListeningSocket? TryListenBeside(string path, string beside)
     {
         var socket = Create();
         try
         {
-            // The mode of the socket becomes that of its name: set before the bind, nobody gets in between.
-            if (Libc.fchmod(socket, OwnerOnly) < 0)
-                throw VfioException.FromLibc($"{path}: fchmod");
-            if (!TryBind(socket, path))
+            if (!TryBind(socket, beside, path))
+            {
+                socket.Dispose();
+                return null;
+            }
+
+            try
+            {
+                StartListening(socket, path);
+                if (TryLink(beside, path) is { } linked)
+                {
+                    if (!linked)
+                    {
+                        RemoveStale(path);
+                        if (TryLink(beside, path) is not true)
+                            throw Taken(path);
+                    }
+
+                    return new ListeningSocket(socket, new SocketPath(path));
+                }
+            }
+            finally
+            {
+                _ = Libc.unlink(beside);
+            }
+
+            socket.Dispose();
+            return null;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private static ListeningSocket ListenAt(string path)
+    {
+        var socket = Create();
+        try
+        {
+            if (!TryBind(socket, path, path))
             {
                 RemoveStale(path);
-                if (!TryBind(socket, path))
-                    throw new VfioException(Errno.EBUSY, $"{path}: another server has just taken it");
+                if (!TryBind(socket, path, path))
+                    throw Taken(path);
             }
 
             var name = new SocketPath(path);
-            if (Libc.listen(socket, Backlog) == 0)
-                return new ListeningSocket(socket, name);
-            var failure = VfioException.FromLibc($"{path}: listen");
-            name.Remove();
-            throw failure;
+            try
+            {
+                StartListening(socket, path);
+            }
+            catch
+            {
+                name.Remove();
+                throw;
+            }
+
+            return new ListeningSocket(socket, name);
         }
         catch
         {
@@ -61,15 +119,38 @@ internal sealed unsafe class SocketPath
     private static SafeFileHandle Create()
     {
         var socket = Libc.socket(Libc.AF_UNIX, Libc.SOCK_STREAM | Libc.SOCK_CLOEXEC | Libc.SOCK_NONBLOCK, 0);
-        return socket.IsInvalid ? throw VfioException.FromLibc("socket") : socket;
+        if (socket.IsInvalid)
+            throw VfioException.FromLibc("socket");
+        // The mode of the socket becomes that of its name: set before the bind, nobody gets in between.
+        if (Libc.fchmod(socket, OwnerOnly) == 0)
+            return socket;
+        var failure = VfioException.FromLibc("fchmod of a socket");
+        socket.Dispose();
+        throw failure;
     }
 
-    private static bool TryBind(SafeFileHandle socket, string path)
+    private static void StartListening(SafeFileHandle socket, string path)
+    {
+        if (Libc.listen(socket, Backlog) != 0)
+            throw VfioException.FromLibc($"{path}: listen");
+    }
+
+    // False: the name is taken. Null: this file system, or this path, does not have it.
+    private static bool? TryLink(string from, string to)
+    {
+        if (Libc.link(from, to) == 0)
+            return true;
+        return (Errno)Marshal.GetLastPInvokeError() == Errno.EEXIST ? false : null;
+    }
+
+    private static VfioException Taken(string path) => new(Errno.EBUSY, $"{path}: another server has just taken it");
+
+    private static bool TryBind(SafeFileHandle socket, string path, string shown)
     {
         var address = Address(path, out var length);
         if (Libc.bind(socket, &address, length) == 0)
             return true;
-        return (Errno)Marshal.GetLastPInvokeError() == AddressInUse ? false : throw VfioException.FromLibc($"{path}: bind");
+        return (Errno)Marshal.GetLastPInvokeError() == AddressInUse ? false : throw VfioException.FromLibc($"{shown}: bind");
     }
 
     // A server that died leaves its socket behind; one that lives is never robbed of its own.

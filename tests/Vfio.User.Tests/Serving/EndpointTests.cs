@@ -33,6 +33,33 @@ public sealed class EndpointTests : IDisposable
     }
 
     [Fact]
+    public async Task A_socket_has_its_name_only_once_it_listens()
+    {
+        for (var i = 0; i < 20; i++)
+        {
+            using var stop = new CancellationTokenSource();
+            var waiting = Task.Factory.StartNew(
+                () =>
+                {
+                    // Nothing tells that a name appears before a connect could be made: libvfio-user's sample client looks as fast as it can.
+                    while (!File.Exists(SocketPath) && !stop.IsCancellationRequested)
+                    {
+                    }
+
+                    RawSocket.Connect(SocketPath).Dispose();
+                },
+                TestContext.Current.CancellationToken,
+                TaskCreationOptions.LongRunning,
+                TaskScheduler.Default);
+            var running = new VfioUserServer(_device).RunAsync(VfioUserEndpoint.Path(SocketPath), stop.Token);
+            await waiting;
+            await stop.CancelAsync();
+            await running;
+            Assert.Empty(Directory.GetFileSystemEntries(_directory));
+        }
+    }
+
+    [Fact]
     public async Task A_stale_socket_is_replaced_a_live_one_and_a_file_are_not()
     {
         using (Listen(SocketPath))

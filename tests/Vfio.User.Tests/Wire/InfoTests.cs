@@ -29,7 +29,7 @@ public class InfoTests
     }
 
     [Fact]
-    public async Task A_mappable_region_gives_its_file_in_both_phases_and_its_areas_in_the_second()
+    public async Task A_mappable_region_gives_its_file_and_its_areas_with_the_whole_answer_alone()
     {
         await using var server = await RunningServer.StartAsync();
         using var client = server.Connect();
@@ -41,11 +41,10 @@ public class InfoTests
             Fields.Of(80u, 15u, 1u, 32u, 0x8000ul, 0x8000ul, (ushort)1, (ushort)1, 0u, 2u, 0u, 0x2000ul, 0x1000ul, 0x4000ul, 0x2000ul),
             second.Payload);
 
-        foreach (var reply in new[] { first, second })
-        {
-            using var file = new SafeFileHandle(Assert.Single(reply.Descriptors), true);
-            Assert.Equal(0x10000, RandomAccess.GetLength(file));
-        }
+        // libvfio-user's client fails at a descriptor that comes while it asks how long the answer is.
+        Assert.Empty(first.Descriptors);
+        using var file = new SafeFileHandle(Assert.Single(second.Descriptors), true);
+        Assert.Equal(0x10000, RandomAccess.GetLength(file));
     }
 
     [Fact]
