@@ -19,13 +19,11 @@ internal sealed record ProcessCounts(int Descriptors, int Threads, long HeapByte
         return new(TestFiles.OpenDescriptors(), OwnThreads(), GC.GetTotalMemory(forceFullCollection: true), resident);
     }
 
-    public void AssertNoMoreThan(ProcessCounts before)
-        => Assert.True(
-            Descriptors <= before.Descriptors + DescriptorSlack
-                && Threads <= before.Threads + ThreadSlack
-                && HeapBytes <= before.HeapBytes + HeapSlack
-                && ResidentBytes <= before.ResidentBytes + ResidentSlack,
-            $"{before} has become {this}");
+    public bool IsNoMoreThan(ProcessCounts before)
+        => Descriptors <= before.Descriptors + DescriptorSlack
+            && Threads <= before.Threads + ThreadSlack
+            && HeapBytes <= before.HeapBytes + HeapSlack
+            && ResidentBytes <= before.ResidentBytes + ResidentSlack;
 
     private static int OwnThreads() => Directory.GetDirectories("/proc/self/task").Count(task =>
     {

@@ -94,7 +94,17 @@ public sealed class MigrationLeakTests : IAsyncDisposable
         var before = ProcessCounts.Now();
         for (var i = 0; i < Repetitions; i++)
             await OnceAsync(i);
-        ProcessCounts.Now().AssertNoMoreThan(before);
+        var after = ProcessCounts.Now();
+        if (!after.IsNoMoreThan(before))
+        {
+            // The shared pool may keep some more segments of 256 KiB once; what leaks grows again.
+            before = after;
+            for (var i = 0; i < Repetitions; i++)
+                await OnceAsync(i);
+            after = ProcessCounts.Now();
+        }
+
+        Assert.True(after.IsNoMoreThan(before), $"{before} has become {after}");
 
         async Task OnceAsync(int number)
         {
