@@ -93,6 +93,19 @@ public sealed class ContainerTests
     }
 
     [Fact]
+    public async Task What_a_source_calls_its_devices_is_shown_as_plain_text()
+    {
+        var rig = new Rig();
+        var file = new MemoryStream();
+        MigratingDevice hostile = new("A\u001b[2J\nvfio: done\u202e", rig.Sources[0], "1\u009b31m\u2028");
+        await new MigrationSource([hostile]).SaveAsync(file, null, TestContext.Current.CancellationToken);
+        file.Position = 0;
+        var failure = await Assert.ThrowsAsync<MigrationFailedException>(() => new MigrationDestination(Rig.Named(rig.Destinations, "2"))
+            .RestoreAsync(file, TestContext.Current.CancellationToken));
+        Assert.Equal("A?[2J?vfio: done? is 1?31m?, and a is 2", failure.Message);
+    }
+
+    [Fact]
     public async Task A_set_of_another_size_is_refused_before_it_is_touched()
     {
         var rig = new Rig(2);
