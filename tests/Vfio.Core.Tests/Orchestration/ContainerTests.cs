@@ -68,6 +68,33 @@ public sealed class ContainerTests
         Assert.All(rig.Sources, d => Assert.Equal(MigrationState.Running, d.State));
     }
 
+    [Fact]
+    public async Task A_full_disk_is_called_that_and_the_devices_run()
+    {
+        var rig = new Rig();
+        await using var file = new FileStream("/dev/full", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+        var failure = await Assert.ThrowsAsync<MigrationFailedException>(
+            () => new MigrationSource(Rig.Named(rig.Sources)).SaveAsync(file, null, TestContext.Current.CancellationToken));
+        Assert.Equal((Errno.ENOSPC, MigrationOutcome.SourceRuns), (failure.Error, failure.Outcome));
+        Assert.DoesNotContain("connection", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(MigrationState.Running, rig.Sources[0].State);
+    }
+
+    [Fact]
+    public async Task Publishing_a_file_is_part_of_the_downtime()
+    {
+        var clock = new AutoClock();
+        var summary = await new MigrationSource(Rig.Named(new Rig().Sources), new() { TimeProvider = clock }).SaveAsync(
+            new MemoryStream(),
+            _ =>
+            {
+                clock.Advance(TimeSpan.FromSeconds(5));
+                return ValueTask.CompletedTask;
+            },
+            TestContext.Current.CancellationToken);
+        Assert.Equal(TimeSpan.FromSeconds(5), summary.Downtime);
+    }
+
     [Theory]
     [InlineData("8086:1572", "8086:1572", null)]
     [InlineData("8086:1572", "", null)]
