@@ -16,6 +16,8 @@ public sealed record VfioUserClientOptions
     /// <summary>
     /// How long a call may take before it fails with ETIMEDOUT; its reply, if it comes later, is dropped. Infinite by default, as an ioctl
     /// waits: the end of the server and <see cref="VfioUserClient.DisposeAsync"/> end every call.
+    /// A server that has not taken all of a command by then, or stops within the data of its reply for as long again, loses the connection:
+    /// nothing can follow half a message.
     /// </summary>
     public TimeSpan CallTimeout { get; init; } = Timeout.InfiniteTimeSpan;
 

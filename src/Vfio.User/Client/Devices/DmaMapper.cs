@@ -22,7 +22,12 @@ internal sealed class DmaMapper(VfioUserClient client) : IDmaObserver
         try
         {
             var file = backing?.File;
-            return client.Caller.Call(call, default, file is null ? default : new ReadOnlySpan<SafeFileHandle>(ref file));
+            VfioResult result = client.Caller.Call(call, default, file is null ? default : new ReadOnlySpan<SafeFileHandle>(ref file));
+
+            // The range is not mapped then, and the server may have it all the same.
+            if (result.Error == Errno.ETIMEDOUT)
+                client.Refuse("does not say whether it has taken a range of memory");
+            return result;
         }
         finally
         {
