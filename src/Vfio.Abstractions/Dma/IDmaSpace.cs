@@ -48,7 +48,7 @@ public interface IDmaSpace
 
     /// <summary>
     /// The same memory, reached by messages to its owner also where this process could reach it itself; null: nobody takes messages. What
-    /// is written this way the owner writes, and logs, itself.
+    /// is written this way the owner writes itself; it is in the log of this space all the same.
     /// </summary>
     IDmaSpace? ByMessage => null;
 
