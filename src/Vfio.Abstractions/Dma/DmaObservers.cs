@@ -1,6 +1,8 @@
 namespace Vfio;
 
-/// <summary>Who follows a DMA space. Used under the space's lock, so that calls come one at a time and in the order of the changes.</summary>
+/// <summary>
+/// Who follows a DMA space. Used under the space's lock, so that calls come one at a time and in the order of the changes.
+/// </summary>
 internal sealed class DmaObservers
 {
     private IDmaObserver[] _observers = [];

@@ -21,7 +21,9 @@ public sealed record VfioUserClientOptions
     /// </summary>
     public TimeSpan CallTimeout { get; init; } = Timeout.InfiniteTimeSpan;
 
-    /// <summary>Whether to propose a socket of its own for the server's DMA requests. Some servers cannot do without once both sides ask.</summary>
+    /// <summary>
+    /// Whether to propose a socket of its own for the server's DMA requests. Some servers cannot do without once both sides ask.
+    /// </summary>
     public bool TwinSocket { get; init; } = true;
 
     /// <summary>

@@ -39,6 +39,21 @@ public sealed class MigrateTests
     }
 
     [Fact]
+    public async Task Show_tells_the_state_of_a_kept_device_and_leaves_it_in_it()
+    {
+        await using var movers = await Movers.StartAsync();
+        Assert.Equal(0, (await movers.MigrateAsync(movers.Path("state"), "--no-precopy")).Code);
+        var shown = (await Cli.RunAsync("--remote", movers.Path("source"), "show", Movers.Function, "--json")).Json();
+        Assert.Equal(["stop-copy", "p2p", "pre-copy"], shown.GetProperty("migration").EnumerateArray().Select(flag => flag.GetString()));
+        Assert.Equal("Stop", shown.GetProperty("migrationState").GetProperty("state").GetString());
+        Assert.Equal(Movers.Content.Length, shown.GetProperty("migrationState").GetProperty("dataSize").GetInt64());
+        var text = (await Cli.RunAsync("--remote", movers.Path("source"), "show", Movers.Function)).Out;
+        Assert.Contains($"\tMigration state: Stop, STOP_COPY {Movers.Content.Length} bytes\n", text, StringComparison.Ordinal);
+        Assert.Equal(MigrationState.Stop, (await movers.Source.MigrationOps.GetStateAsync(CancellationToken.None)).Value);
+        Assert.Equal(Movers.Content, movers.Source.State);
+    }
+
+    [Fact]
     public async Task A_device_is_saved_into_a_file_and_restored_from_it()
     {
         await using var movers = await Movers.StartAsync();

@@ -25,7 +25,8 @@ public sealed class MigrationRecordWriter
     /// <param name="payloadLimit">
     /// The most bytes of one record, 1 to 2^30: what readers take, see <see cref="MigrationRecord.DefaultPayloadLimit"/>.
     /// </param>
-    public MigrationRecordWriter(PipeWriter output, MigrationStreamIdentity identity, int payloadLimit = MigrationRecord.DefaultPayloadLimit)
+    public MigrationRecordWriter(
+        PipeWriter output, MigrationStreamIdentity identity, int payloadLimit = MigrationRecord.DefaultPayloadLimit)
     {
         MigrationRecordReader.CheckLimit(payloadLimit);
         _output = output;
