@@ -6,7 +6,7 @@ namespace Vfio.Core;
 public sealed partial class MigrationService
 {
     // A reset has been seen that is not applied yet: what is under way ends.
-    private bool IsResetComing
+    internal bool IsResetComing
     {
         get
         {
@@ -17,7 +17,7 @@ public sealed partial class MigrationService
 
     /// <summary>
     /// Ends the data stream and breaks off a change of state: the device is about to be closed, and there is nobody left who would move it.
-    /// Waits for nothing. The state is left to the reset that comes with the close.
+    /// Waits for nothing. The state is left to the reset that comes with the close; until then nothing else begins.
     /// </summary>
     public void EndStream()
     {
@@ -25,6 +25,7 @@ public sealed partial class MigrationService
         lock (_lock)
         {
             session = _session;
+            _closing = true;
             _request?.Interrupt(isClose: true);
         }
 
@@ -40,6 +41,8 @@ public sealed partial class MigrationService
             _resets++;
             session = _session;
             if (isClose)
+                _closing = false;
+            if (isClose || cause == ResetCause.Open)
                 _tellsNewInitial = false;
             _request?.Interrupt(isClose);
         }

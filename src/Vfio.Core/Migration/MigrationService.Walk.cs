@@ -13,7 +13,12 @@ public sealed partial class MigrationService
         try
         {
             lock (_lock)
+            {
                 _request = request;
+                if (_closing)
+                    request.Interrupt(isClose: true);
+            }
+
             return await WalkAsync(state, request).ConfigureAwait(false);
         }
         finally

@@ -32,6 +32,7 @@ public sealed partial class MigrationService : IMigrationOps
     private MigrationRequest? _request;
     private long _resets;
     private long _appliedResets;
+    private bool _closing;
 
     /// <summary>Takes over a device's migration, and listens to its resets.</summary>
     /// <param name="device">A device with a <see cref="VfioDevice.Migration"/>.</param>
@@ -77,7 +78,9 @@ public sealed partial class MigrationService : IMigrationOps
     public async ValueTask<VfioResult<MigrationState>> GetStateAsync(CancellationToken cancellationToken)
     {
         await _held.EnterAsync(cancellationToken).ConfigureAwait(false);
-        var state = _state;
+
+        // Who is told that a reset has led to RUNNING must find it there, also before the reset has come this far.
+        var state = IsResetComing ? MigrationState.Running : _state;
         _held.Exit();
         return state;
     }

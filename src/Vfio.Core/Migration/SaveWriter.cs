@@ -32,6 +32,10 @@ internal sealed class SaveWriter(PipeWriter pipe, SavingSession session) : PipeW
         if (session.Ended.IsCancellationRequested)
             return ValueTask.FromCanceled<FlushResult>(session.Ended);
 
+        // The pipe would keep the bytes back and give them with the next flush, which must then still be owed.
+        if (cancellationToken.IsCancellationRequested)
+            return ValueTask.FromCanceled<FlushResult>(cancellationToken);
+
         // The pipe would answer two flushes at once by completing its reader under the user.
         if (Interlocked.Exchange(ref _flushing, 1) != 0)
             throw new InvalidOperationException("A flush of the data stream is under way.");
@@ -47,16 +51,28 @@ internal sealed class SaveWriter(PipeWriter pipe, SavingSession session) : PipeW
 
     public override async ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
     {
-        var result = default(FlushResult);
-        do
+        while (true)
         {
             var part = source[..Math.Min(source.Length, MostAtOnce)];
             System.Buffers.BuffersExtensions.Write(this, part.Span);
             source = source[part.Length..];
-            result = await FlushAsync(cancellationToken).ConfigureAwait(false);
+            FlushResult result;
+            try
+            {
+                result = await FlushAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (!session.Ended.IsCancellationRequested)
+            {
+                System.Buffers.BuffersExtensions.Write(this, source.Span);
+                throw;
+            }
+
+            // Who waits no longer has written all the same: of any pipe a write takes all of it first.
+            if (result.IsCanceled)
+                System.Buffers.BuffersExtensions.Write(this, source.Span);
+            if (result.IsCanceled || source.IsEmpty)
+                return result;
         }
-        while (!source.IsEmpty && !result.IsCanceled);
-        return result;
     }
 
     public override void CancelPendingFlush() => pipe.CancelPendingFlush();

@@ -23,6 +23,7 @@ internal sealed class GuardedMigration(GuardedDevice device, IMigration inner) :
     {
         get
         {
+            ThrowIfBroken();
             try
             {
                 return inner.StopCopySize;
@@ -30,7 +31,7 @@ internal sealed class GuardedMigration(GuardedDevice device, IMigration inner) :
             catch (Exception e)
             {
                 device.Threw(nameof(IMigration.StopCopySize), e);
-                return 0;
+                throw;
             }
         }
     }
@@ -50,6 +51,7 @@ internal sealed class GuardedMigration(GuardedDevice device, IMigration inner) :
     {
         get
         {
+            ThrowIfBroken();
             try
             {
                 return inner.PrecopyInfo;
@@ -57,7 +59,7 @@ internal sealed class GuardedMigration(GuardedDevice device, IMigration inner) :
             catch (Exception e)
             {
                 device.Threw(nameof(IMigration.PrecopyInfo), e);
-                return default;
+                throw;
             }
         }
     }
@@ -72,6 +74,13 @@ internal sealed class GuardedMigration(GuardedDevice device, IMigration inner) :
         {
             device.Threw(nameof(IMigration.OnReset), e);
         }
+    }
+
+    // Every number says something of the device; of this the core makes EIO.
+    private void ThrowIfBroken()
+    {
+        if (device.Fault is { } fault)
+            throw new VfioException(Errno.EIO, fault);
     }
 
     private async ValueTask<VfioResult> RunAsync(string member, Func<ValueTask<VfioResult>> work, CancellationToken cancellationToken)

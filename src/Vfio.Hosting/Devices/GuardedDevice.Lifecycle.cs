@@ -12,11 +12,13 @@ internal sealed partial class GuardedDevice
     {
         if (_fault is not null)
             return Errno.EIO;
+        _openTold = false;
         var result = await RunAsync(nameof(OpenAsync), token => _inner.OpenAsync(context, token), cancellationToken).ConfigureAwait(false);
         if (_fault is not null)
             await QuiesceAsync(ResetCause.Close).ConfigureAwait(false);
         if (result.IsSuccess)
         {
+            TellOpened();
             _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
             // A device in another process shows its log once it is open.
             _dmaLogging.Open(context.Dma, OwnLog());
@@ -37,6 +39,8 @@ internal sealed partial class GuardedDevice
 
     public override async ValueTask CloseAsync(ResetCause cause)
     {
+        _closeTold = false;
+
         // First, so that the driver's close does not wait for a save that waits for a reader.
         _service?.EndStream();
         await RunAsync(nameof(CloseAsync), CloseInnerAsync, CancellationToken.None).ConfigureAwait(false);

@@ -7,6 +7,7 @@ internal sealed partial class GuardedDevice
 {
     private readonly MigrationService? _service;
     private GuardedMigrationOps? _relayed;
+    private volatile bool _openTold;
     private volatile bool _closeTold;
 
     public override IMigrationOps? MigrationOps
@@ -36,7 +37,16 @@ internal sealed partial class GuardedDevice
     {
         if (cause is ResetCause.Close or ResetCause.ClientLost)
             _closeTold = true;
+        if (cause == ResetCause.Open)
+            _openTold = true;
         RaiseWasReset(cause);
+    }
+
+    // A function that has no reset has not said so. What somebody began while the device was closed ends all the same.
+    private void TellOpened()
+    {
+        if (_service is not null && !_openTold)
+            RaiseWasReset(ResetCause.Open);
     }
 
     // A device that failed at its close, or whose function has no reset, has not said so: its sessions end all the same.
@@ -44,7 +54,6 @@ internal sealed partial class GuardedDevice
     {
         if (!_closeTold)
             RaiseWasReset(cause);
-        _closeTold = false;
     }
 
     internal async ValueTask<VfioResult<T>> GuardAsync<T>(

@@ -115,6 +115,38 @@ public sealed class PrecopyTests
     }
 
     [Fact]
+    [Trait("Trap", "39")]
+    public async Task Who_reads_all_the_time_never_finds_PRE_COPYs_end_in_STOP_COPY()
+    {
+        _it.Variant.OnSave = Streams.Saving([9]);
+        for (var i = 0; i < 300; i++)
+        {
+            _it.Variant.OnPrecopyInfo = () => new(0, (ulong)(i % 2));
+            var stream = await _it.BeginAsync(PreCopy);
+            var reading = Task.Run(
+                async () =>
+                {
+                    var buffer = new byte[8];
+                    while (true)
+                    {
+                        var before = _it.Service.State;
+                        var read = await stream.ReadAsync(buffer, Cancellation);
+                        if (before == StopCopy)
+                            Assert.Equal(Errno.None, read.Error);
+                        if (read is { IsSuccess: true, Value: 0 })
+                            return;
+                    }
+                },
+                Cancellation);
+            for (var n = i % 16; n > 0; n--)
+                await Task.Yield();
+            Assert.Null(await _it.GoAsync(StopCopy));
+            await reading.Soon();
+            await _it.GoAsync(Running);
+        }
+    }
+
+    [Fact]
     public async Task A_device_without_PRE_COPY_has_no_second_version()
     {
         var it = new Migrating(MigrationCapabilities.StopCopy | MigrationCapabilities.P2P);

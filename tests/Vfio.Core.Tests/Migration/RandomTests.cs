@@ -26,7 +26,7 @@ public sealed class RandomTests
     private static async Task RunAsync(int seed)
     {
         var one = new Sequence(Combinations[seed % Combinations.Length], seed);
-        Task[] workers = [one.DriveAsync(), one.MoveAsync(), one.MoveAsync(), one.DisturbAsync(), one.AskAsync()];
+        Task[] workers = [one.DriveAsync(), one.DriveAsync(), one.MoveAsync(), one.MoveAsync(), one.DisturbAsync(), one.AskAsync()];
         try
         {
             await Task.WhenAll(workers).WaitAsync(Patience);
@@ -48,6 +48,7 @@ public sealed class RandomTests
         private readonly List<MigrationDataStream> _streams = [];
         private volatile MigrationDataStream? _latest;
         private volatile bool _isOver;
+        private int _driving = 2;
 
         public Sequence(MigrationCapabilities capabilities, int seed)
         {
@@ -88,6 +89,9 @@ public sealed class RandomTests
                     Reset();
             }
 
+            _device.Reset();
+            if (Interlocked.Decrement(ref _driving) > 0)
+                return;
             _isOver = true;
             _latest = null;
             _device.Reset();

@@ -76,6 +76,8 @@ internal sealed class RandomVariant(MigrationCapabilities capabilities, int seed
                 await session.Saving!.FlushAsync(heeds ? cancellationToken : CancellationToken.None);
                 if (Next(3) == 0)
                     await Task.Yield();
+                if (Next(60) == 0)
+                    ResetOneself();
             }
 
             return Next(20) == 0 ? Errno.ENOMEM : Errno.None;
@@ -93,6 +95,8 @@ internal sealed class RandomVariant(MigrationCapabilities capabilities, int seed
                     session.Resuming.AdvanceTo(read.Buffer.Start, read.Buffer.End);
                 else
                     session.Resuming.AdvanceTo(read.Buffer.End);
+                if (Next(60) == 0)
+                    ResetOneself();
                 if (read.IsCompleted)
                     return VfioResult.Success;
                 if (Next(30) == 0)

@@ -197,6 +197,39 @@ public sealed class ResumingTests
     }
 
     [Fact]
+    public async Task A_session_that_ends_during_a_write_is_not_the_end_of_the_data()
+    {
+        var looked = new Signal();
+        var goOn = new Signal();
+        var answer = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _it.Variant.OnLoad = async (session, _) =>
+        {
+            var read = await session.Resuming!.ReadAsync(CancellationToken.None);
+            looked.Set();
+            await goOn.WaitAsync(CancellationToken.None);
+            session.Resuming!.AdvanceTo(read.Buffer.End);
+            try
+            {
+                answer.SetResult((await session.Resuming!.ReadAsync(CancellationToken.None)).IsCompleted);
+            }
+            catch (OperationCanceledException)
+            {
+                answer.SetResult(false);
+                throw;
+            }
+
+            return VfioResult.Success;
+        };
+        var stream = await _it.BeginAsync(Resuming);
+        var write = stream.WriteAsync(new byte[100], Cancellation);
+        await looked.WaitAsync(Cancellation);
+        _it.Device.Reset();
+        Assert.Equal(Errno.ENODEV, (await write.Soon()).Error);
+        goOn.Set();
+        Assert.False(await answer.Task.Soon());
+    }
+
+    [Fact]
     public async Task The_arc_to_STOP_waits_for_a_write_that_is_under_way()
     {
         var began = new Signal();

@@ -61,7 +61,70 @@ public sealed class GuardedMigrationTests
         await device.CloseAsync(ResetCause.Close);
         Assert.Equal(Errno.ENODEV, (await stream.WriteAsync(new byte[1], Cancellation)).Error);
         Assert.Equal(MigrationState.Running, (await device.MigrationOps.GetStateAsync(Cancellation)).Value);
-        Assert.Equal(1, _migration.Resets);
+        Assert.Equal(2, _migration.Resets);
+    }
+
+    [Fact]
+    public async Task An_open_that_failed_and_closed_does_not_speak_for_the_next_close()
+    {
+        _inner.Inner = _migration;
+        var device = Guard();
+        _inner.OnOpen = () =>
+        {
+            _inner.Reset(ResetCause.Close);
+            return Errno.EAGAIN;
+        };
+        Assert.Equal(Errno.EAGAIN, (await device.OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).Error);
+        _inner.OnOpen = () => VfioResult.Success;
+        Assert.True((await device.OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).IsSuccess);
+        await device.MigrationOps!.SetStateAsync(MigrationState.StopCopy, Cancellation);
+        await device.CloseAsync(ResetCause.Close);
+        Assert.Equal(MigrationState.Running, (await device.MigrationOps.GetStateAsync(Cancellation)).Value);
+    }
+
+    [Fact]
+    public async Task What_is_begun_while_the_device_is_closed_is_over_when_it_is_opened()
+    {
+        _inner.Inner = _migration;
+        var device = Guard();
+        var stream = (await device.MigrationOps!.SetStateAsync(MigrationState.StopCopy, Cancellation)).Value!;
+        Assert.True((await device.OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).IsSuccess);
+        Assert.Equal(MigrationState.Running, (await device.MigrationOps.GetStateAsync(Cancellation)).Value);
+        Assert.Equal(Errno.ENODEV, (await stream.ReadAsync(new byte[1], Cancellation)).Error);
+    }
+
+    [Fact]
+    public async Task An_open_that_says_so_itself_is_told_once()
+    {
+        _inner.Inner = _migration;
+        _inner.OnOpen = () =>
+        {
+            _inner.Reset(ResetCause.Open);
+            return VfioResult.Success;
+        };
+        var device = Guard();
+        var told = new List<ResetCause>();
+        device.WasReset += told.Add;
+        await device.OpenAsync(new() { Dma = new DmaSpace() }, Cancellation);
+        Assert.Equal([ResetCause.Open], told);
+    }
+
+    [Fact]
+    public async Task Numbers_of_a_variant_that_throws_are_EIO()
+    {
+        _inner.Inner = _migration;
+        _migration.Capabilities |= MigrationCapabilities.PreCopy;
+        var device = Guard();
+        var ops = device.MigrationOps!;
+        var stream = (await ops.SetStateAsync(MigrationState.PreCopy, Cancellation)).Value!;
+        _migration.Throws = nameof(IMigration.PrecopyInfo);
+        Assert.Equal(Errno.EIO, (await stream.GetPrecopyInfoAsync(Cancellation)).Error);
+        Assert.Contains(nameof(IMigration.PrecopyInfo), device.Fault, StringComparison.Ordinal);
+
+        // Broken is broken, whatever it would say now.
+        _migration.Throws = null;
+        Assert.Equal(Errno.EIO, (await ops.GetDataSizeAsync(Cancellation)).Error);
+        Assert.Equal(Errno.EIO, (await stream.GetPrecopyInfoAsync(Cancellation)).Error);
     }
 
     [Fact]
@@ -141,6 +204,9 @@ public sealed class GuardedMigrationTests
         public MigrationCapabilities Capabilities { get; set; } = MigrationCapabilities.StopCopy;
 
         public ulong StopCopySize => 3;
+
+        public PrecopyInfo PrecopyInfo
+            => Throws == nameof(PrecopyInfo) ? throw new InvalidOperationException("no") : default;
 
         public ValueTask<VfioResult> StepAsync(MigrationArc arc, MigrationSession? session, CancellationToken cancellationToken)
             => Throws == nameof(StepAsync) ? throw new InvalidOperationException("no") : default;
