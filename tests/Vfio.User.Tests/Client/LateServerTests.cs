@@ -1,5 +1,5 @@
-using System.IO.Pipelines;
 using Vfio.Core;
+using Vfio.Tool.Migration;
 using Vfio.User.Tests.Peers;
 
 namespace Vfio.User.Tests.Client;
@@ -23,9 +23,9 @@ public class LateServerTests
         from.Migration.OnSet = to.Migration.OnSet = TakeLongAsync;
         var reads = 0;
         from.Migration.OnRead = cancellation => ++reads <= 3 ? WaitLongAsync(cancellation) : Task.CompletedTask;
-        Pipe there = new(), back = new();
-        await using var here = new TwoWay(back.Reader, there.Writer);
-        await using var away = new TwoWay(there.Reader, back.Writer);
+        var (here, away) = LocalConnection.Create();
+        await using var sourceEnd = here;
+        await using var destinationEnd = away;
         var receiving = new MigrationDestination([new("a", destination.MigrationOps!)]).ReceiveAsync(away, Cancelled);
         await new MigrationSource([new("a", source.MigrationOps!)]).SendAsync(here, Cancelled);
         Assert.True((await receiving).IsConfirmed);
