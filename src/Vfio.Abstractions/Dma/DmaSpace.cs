@@ -17,12 +17,14 @@ public partial class DmaSpace : IDmaSpace
 
     /// <summary>Maps a range. Waits for observers, and with them for other changes; lookups wait for neither.</summary>
     /// <param name="map">The range; the space owns it once this has succeeded.</param>
-    /// <returns>EEXIST: it overlaps another. Any errno of an observer: it was mapped for a moment, and cannot be mapped again.</returns>
+    /// <returns>EEXIST: it overlaps another, or has been mapped before. Any errno of an observer: it was mapped for a moment, and cannot be mapped again.</returns>
     public VfioResult Map(DmaMap map)
     {
         VfioResult told;
         lock (_changing)
         {
+            if (map.Space is not null)
+                return Errno.EEXIST;
             // Before a lookup can find it: its segments are noted in the space's logs.
             map.Space = this;
             if (!_maps.TryAdd(map))
