@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace Vfio;
 
 /// <summary>
@@ -20,7 +22,9 @@ public partial class DmaSpace : IDmaSpace
     /// <returns>EEXIST: it overlaps another, or has been mapped before. Any errno of an observer: it was mapped for a moment, and cannot be mapped again.</returns>
     public VfioResult Map(DmaMap map)
     {
+        ThrowIfObserving();
         VfioResult told;
+        ExceptionDispatchInfo? fault;
         lock (_changing)
         {
             if (map.Space is not null)
@@ -33,13 +37,14 @@ public partial class DmaSpace : IDmaSpace
                 return Errno.EEXIST;
             }
 
-            told = _observers.Mapped(map);
-            if (told.IsSuccess)
+            told = _observers.Mapped(map, out fault);
+            if (told.IsSuccess && fault is null)
                 return told;
             _ = _maps.TryRemove(map.Iova, map.Last, out _);
         }
 
         map.WaitUnused();
+        fault?.Throw();
         return told;
     }
 
@@ -52,7 +57,9 @@ public partial class DmaSpace : IDmaSpace
     /// <returns>The bytes unmapped, 0 where nothing was mapped; EINVAL: the range cuts a map in two, and nothing was unmapped.</returns>
     public VfioResult<ulong> Unmap(ulong iova, ulong last)
     {
+        ThrowIfObserving();
         DmaMap[] removed;
+        ExceptionDispatchInfo? fault = null;
         lock (_changing)
         {
             if (!_maps.TryRemove(iova, last, out removed))
@@ -61,7 +68,7 @@ public partial class DmaSpace : IDmaSpace
             {
                 // Transfers of the range end first: whoever is behind an observer may be waiting for one of them.
                 map.End();
-                _observers.Unmapping(map);
+                _observers.Unmapping(map, ref fault);
             }
         }
 
@@ -72,6 +79,7 @@ public partial class DmaSpace : IDmaSpace
             bytes += map.Size;
         }
 
+        fault?.Throw();
         return bytes;
     }
 
@@ -204,6 +212,13 @@ public partial class DmaSpace : IDmaSpace
     /// <summary>Lets go of a map that <see cref="TryHold"/> held.</summary>
     /// <param name="map">The map.</param>
     protected static void Release(DmaMap map) => map.Release();
+
+    // An observer's change inside a change would be told out of order, and wait for holders under the lock.
+    private void ThrowIfObserving()
+    {
+        if (_changing.IsHeldByCurrentThread)
+            throw new InvalidOperationException("an observer changes nothing in the space that it is told of");
+    }
 
     private sealed class Following(DmaSpace space, IDmaObserver observer) : IDisposable
     {
