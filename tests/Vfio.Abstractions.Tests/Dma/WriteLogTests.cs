@@ -2,6 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Vfio.Tests.Dma;
 
+// What the process has mapped is counted: nobody else may map meanwhile.
+[CollectionDefinition(nameof(WriteLogTests), DisableParallelization = true)]
+[Collection(nameof(WriteLogTests))]
 public sealed partial class WriteLogTests
 {
     private const ulong Page = 4096;
