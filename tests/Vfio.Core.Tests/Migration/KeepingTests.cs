@@ -5,23 +5,24 @@ namespace Vfio.Core.Tests.Migration;
 
 public sealed class KeepingTests
 {
-    private const int Few = 300, Many = 3000;
-
-    // A session with its pipe, tokens and tasks is over 2 KiB.
-    private const long Slack = 256 << 10;
     private readonly Migrating _it = new();
 
     [Fact]
-    public async Task Three_thousand_migrations_keep_nothing_on_the_heap()
+    public async Task Three_hundred_migrations_under_one_token_keep_no_session()
     {
+        // The heap itself is no measure: the shared pool keeps segments, and other tests run beside this one.
+        using var caller = new CancellationTokenSource();
         _it.Variant.OnSave = Streams.Saving([1, 2, 3]);
-        var caller = new CancellationTokenSource();
-        await RepeatAsync(Few, caller.Token);
-        var before = GC.GetTotalMemory(forceFullCollection: true);
-        await RepeatAsync(Many, caller.Token);
-        var after = GC.GetTotalMemory(forceFullCollection: true);
-        TestContext.Current.SendDiagnosticMessage($"{after - before} bytes over {Many} migrations");
-        Assert.InRange(after - before, long.MinValue, Slack);
+        List<WeakReference<MigrationSession>> all = [];
+        _it.Variant.OnStep = (arc, session, _) =>
+        {
+            if (session is not null && arc.To is PreCopy or Resuming)
+                all.Add(new(session));
+            return default;
+        };
+        await RepeatAsync(300, caller.Token);
+        Assert.Equal(600, all.Count);
+        await AssertCollectedAsync(all);
         Assert.Equal(0, _it.Pool.Outstanding);
     }
 
@@ -31,7 +32,12 @@ public sealed class KeepingTests
     public async Task Sessions_that_are_over_are_kept_by_nobody(MigrationState state)
     {
         var sessions = await BeginAndEndAsync(state);
-        for (var i = 0; i < 20 && sessions.Any(s => s.TryGetTarget(out _)); i++)
+        await AssertCollectedAsync(sessions);
+    }
+
+    private static async Task AssertCollectedAsync(List<WeakReference<MigrationSession>> sessions)
+    {
+        for (var i = 0; i < 20 && sessions.Count(s => s.TryGetTarget(out _)) > 2; i++)
         {
             GC.Collect();
             await Task.Yield();
@@ -67,8 +73,6 @@ public sealed class KeepingTests
         var buffer = new byte[16];
         for (var i = 0; i < count; i++)
         {
-            _it.Variant.Arcs.Clear();
-            _it.Variant.Saves.Clear();
             var saving = (await _it.Service.SetStateAsync(PreCopy, cancellationToken)).Value!;
             Assert.Equal(3, (await saving.ReadAsync(buffer, cancellationToken)).Value);
             Assert.Equal(Errno.ENOMSG, (await saving.ReadAsync(buffer, cancellationToken)).Error);
