@@ -2,7 +2,9 @@ using Vfio.Core;
 
 namespace Vfio.SocketBenchmark;
 
-/// <summary>A device whose state is so many bytes, copied from memory of its own: what is measured is everything behind that copy.</summary>
+/// <summary>
+/// A device whose state is so many bytes, copied from memory of its own: what is measured is everything behind that copy.
+/// </summary>
 internal sealed class StateDevice : VfioDevice, IMigration
 {
     private const int Piece = 256 << 10;

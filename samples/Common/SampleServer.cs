@@ -23,7 +23,9 @@ internal static class SampleServer
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
         var services = new ServiceCollection();
-        services.AddLogging(logging => logging.SetMinimumLevel(verbose ? LogLevel.Debug : LogLevel.Warning).AddProvider(new ErrorLog(name)));
+        services.AddLogging(logging => logging
+            .SetMinimumLevel(verbose ? LogLevel.Debug : LogLevel.Warning)
+            .AddProvider(new ErrorLog(name)));
         services.AddVfio().AddDevice(name, create).AddVfioUser(new VfioUserServerOptions { EndAfterOneClient = oneClient });
         await using var provider = services.BuildServiceProvider();
         try

@@ -5,7 +5,8 @@ namespace Gpio;
 /// <summary>BAR 2: registers of one byte. Source: Linux, drivers/gpio/gpio-idio-16.c; libvfio-user's sample for what the pins do.</summary>
 internal sealed class GpioRegisters(Pins pins) : DeviceRegion
 {
-    private const ulong OutputLow = 0, InputLow = 1, ClearInterrupt = 1, EnableInterrupt = 2, OutputHigh = 4, InputHigh = 5, InterruptStatus = 6;
+    private const ulong OutputLow = 0, InputLow = 1, ClearInterrupt = 1, EnableInterrupt = 2,
+        OutputHigh = 4, InputHigh = 5, InterruptStatus = 6;
 
     public override ulong Size => 0x100;
 

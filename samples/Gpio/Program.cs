@@ -4,7 +4,8 @@ using Vfio.Samples;
 
 if (SampleArguments.Parse(args, known: "vRM") is not { } arguments)
 {
-    Console.Error.WriteLine("usage: Gpio [-v] [-R] [-M] PATH | --socket-path PATH   (-v: verbose; -R: end after one client; -M: no migration)");
+    Console.Error.WriteLine("usage: Gpio [-v] [-R] [-M] PATH | --socket-path PATH"
+        + "   (-v: verbose; -R: end after one client; -M: no migration)");
     return 2;
 }
 

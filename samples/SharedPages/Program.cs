@@ -4,7 +4,8 @@ using Vfio.Samples;
 
 if (SampleArguments.Parse(args, known: "vk") is not { } arguments)
 {
-    Console.Error.WriteLine("usage: SharedPages [-v] [-k] PATH | --socket-path PATH   (-v: verbose; -k: keep serving, one client after the other)");
+    Console.Error.WriteLine("usage: SharedPages [-v] [-k] PATH | --socket-path PATH"
+        + "   (-v: verbose; -k: keep serving, one client after the other)");
     return 2;
 }
 

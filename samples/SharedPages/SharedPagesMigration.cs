@@ -4,8 +4,8 @@ using Vfio;
 namespace SharedPages;
 
 /// <summary>
-/// How the device migrates: the bare layout of libvfio-user's sample, which its client checks. PRE_COPY yields the pages once; STOP_COPY the
-/// pages again, and the 8 bytes of the time register. So a stream is the pages, once or more, and a time: the last of each counts.
+/// How the device migrates: the bare layout of libvfio-user's sample, which its client checks. PRE_COPY yields the pages once; STOP_COPY
+/// the pages again, and the 8 bytes of the time register. So a stream is the pages, once or more, and a time: the last of each counts.
 /// </summary>
 internal sealed class SharedPagesMigration(SharedMemoryRegion pages, Alarm alarm) : IMigration
 {

@@ -4,8 +4,8 @@ using Vfio;
 namespace SharedPages;
 
 /// <summary>
-/// BAR 0: one register of 8 bytes, seconds since 1970: when the alarm goes off. 0 is no alarm, and what an alarm that went off leaves. A write
-/// acknowledges the interrupt of the last one.
+/// BAR 0: one register of 8 bytes, seconds since 1970: when the alarm goes off. 0 is no alarm, and what an alarm that went off leaves. A
+/// write acknowledges the interrupt of the last one.
 /// </summary>
 internal sealed class TimeRegister(Alarm alarm, Action acknowledge) : DeviceRegion
 {

@@ -10,8 +10,8 @@ namespace Vfio.User;
 /// <remarks>
 /// One thread of its own waits for the client and answers it, in order. The device is opened when a client has negotiated a version, and
 /// closed when the client is gone: with <see cref="ResetCause.ClientLost"/> however it went (the protocol has no goodbye), with
-/// <see cref="ResetCause.Close"/> when the server is stopped; <see cref="VfioUserServerOptions.KeepOpen"/> has it stay open between clients.
-/// What the device throws becomes EIO for that one request. Thread-safe.
+/// <see cref="ResetCause.Close"/> when the server is stopped; <see cref="VfioUserServerOptions.KeepOpen"/> has it stay open between
+/// clients. What the device throws becomes EIO for that one request. Thread-safe.
 /// </remarks>
 public sealed class VfioUserServer
 {

@@ -17,7 +17,9 @@ public sealed record VfioUserServerOptions
 
     /// <summary>
     /// From when on an answer that carries data is replaced by a header with ETIMEDOUT. QEMU gives up on a request after 5 s, and loses the
-    /// stream for good when the data comes later; a late header it ignores. Infinite is allowed.
+    /// stream for good when the data comes later; a late header it ignores. What was asked for has been done, or is to be asked for again:
+    /// no byte of a data stream and no bit of a log is lost by it, and <see cref="VfioUserDevice"/> does so by itself. Infinite is allowed:
+    /// for clients that wait as long as it takes, and do not change the state of a device while they read.
     /// </summary>
     public TimeSpan ReplyDeadline { get; init; } = TimeSpan.FromSeconds(4.5);
 
@@ -37,7 +39,8 @@ public sealed record VfioUserServerOptions
     /// Whether the device, once a client has had it opened, stays open until the server ends, with its state: the migration state that the
     /// client left it in, registers, what its driver was about. For clients that come back, and for one that restores a state for another
     /// to go on with. Of a client that is gone nothing is left all the same: its eventfds, its maps and its data stream are given up, its
-    /// DMA is cancelled, and its DMA logging stopped. By default the device is closed, and opened anew, which resets it.
+    /// DMA is cancelled, and its DMA logging stopped; but descriptors that it was given cannot be taken back. By default the device is
+    /// closed, and opened anew, which resets it.
     /// </summary>
     public bool KeepOpen { get; init; }
 

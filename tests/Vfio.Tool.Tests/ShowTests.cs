@@ -29,6 +29,7 @@ public sealed class ShowTests
         Assert.Equal(
             ["0000:01:00.0", "0000:01:00.1", "0000:01:00.2", "0000:01:00.3", "0000:01:00.4"],
             shown.GetProperty("hotReset").EnumerateArray().Select(f => f.GetString()));
+        Assert.Equal(JsonValueKind.Null, shown.GetProperty("migrationState").ValueKind);
         Assert.Equal(2 * 4096, shown.GetProperty("hex").GetString()!.Length);
         Assert.StartsWith(vendor![4..6] + vendor[2..4], shown.GetProperty("hex").GetString(), StringComparison.Ordinal);
     }

@@ -145,7 +145,9 @@ public abstract class VfioDevice
     /// </summary>
     public event Action<ResetCause>? WasReset;
 
-    /// <summary>Says that the device has been reset. A device that derives from this class directly calls it at the end of each reset.</summary>
+    /// <summary>
+    /// Says that the device has been reset. A device that derives from this class directly calls it at the end of each reset.
+    /// </summary>
     /// <param name="cause">Why.</param>
     protected void RaiseWasReset(ResetCause cause) => WasReset?.Invoke(cause);
 

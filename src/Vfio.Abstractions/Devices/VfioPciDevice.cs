@@ -93,7 +93,9 @@ public class VfioPciDevice : VfioDevice, IPciResetHooks
     public override void RequestRelease(int count) => Core.RequestRelease(count);
 
     /// <inheritdoc/>
-    /// <remarks>The migration of what is underneath, where that is a vfio device already; a variant that migrates by itself hides it.</remarks>
+    /// <remarks>
+    /// The migration of what is underneath, where that is a vfio device already; a variant that migrates by itself hides it.
+    /// </remarks>
     public override IMigrationOps? MigrationOps => Migration is null ? Function.Virtualized?.MigrationOps : null;
 
     /// <inheritdoc/>

@@ -1,6 +1,10 @@
+using System.Runtime.ExceptionServices;
+
 namespace Vfio;
 
-/// <summary>Who follows a DMA space. Used under the space's lock, so that calls come one at a time and in the order of the changes.</summary>
+/// <summary>
+/// Who follows a DMA space. Used under the space's lock, so that calls come one at a time and in the order of the changes.
+/// </summary>
 internal sealed class DmaObservers
 {
     private IDmaObserver[] _observers = [];
@@ -15,18 +19,29 @@ internal sealed class DmaObservers
     }
 
     /// <summary>Tells all of a map.</summary>
+    /// <param name="map">The map.</param>
+    /// <param name="fault">What an observer threw, which then cannot have it.</param>
     /// <returns>The errno of the first that cannot have it; the map is then ended, and those that were told before know.</returns>
-    public VfioResult Mapped(DmaMap map)
+    public VfioResult Mapped(DmaMap map, out ExceptionDispatchInfo? fault)
     {
+        fault = null;
         var observers = _observers;
         for (var i = 0; i < observers.Length; i++)
         {
-            var told = observers[i].OnMapped(map);
-            if (told.IsSuccess)
+            var told = VfioResult.Success;
+            try
+            {
+                told = observers[i].OnMapped(map);
+            }
+            catch (Exception thrown)
+            {
+                fault = ExceptionDispatchInfo.Capture(thrown);
+            }
+
+            if (told.IsSuccess && fault is null)
                 continue;
             map.End();
-            while (--i >= 0)
-                observers[i].OnUnmapping(map);
+            Unmapping(observers.AsSpan(0, i), map, ref fault);
             return told;
         }
 
@@ -34,9 +49,22 @@ internal sealed class DmaObservers
     }
 
     /// <summary>Tells all that a map has ended.</summary>
-    public void Unmapping(DmaMap map)
+    /// <param name="map">The map.</param>
+    /// <param name="fault">Receives what the first observer threw, if there is nothing in it: the others are told all the same.</param>
+    public void Unmapping(DmaMap map, ref ExceptionDispatchInfo? fault) => Unmapping(_observers, map, ref fault);
+
+    private static void Unmapping(ReadOnlySpan<IDmaObserver> observers, DmaMap map, ref ExceptionDispatchInfo? fault)
     {
-        foreach (var observer in _observers)
-            observer.OnUnmapping(map);
+        foreach (var observer in observers)
+        {
+            try
+            {
+                observer.OnUnmapping(map);
+            }
+            catch (Exception thrown)
+            {
+                fault ??= ExceptionDispatchInfo.Capture(thrown);
+            }
+        }
     }
 }

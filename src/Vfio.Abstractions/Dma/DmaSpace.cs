@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace Vfio;
 
 /// <summary>
@@ -17,12 +19,16 @@ public partial class DmaSpace : IDmaSpace
 
     /// <summary>Maps a range. Waits for observers, and with them for other changes; lookups wait for neither.</summary>
     /// <param name="map">The range; the space owns it once this has succeeded.</param>
-    /// <returns>EEXIST: it overlaps another. Any errno of an observer: it was mapped for a moment, and cannot be mapped again.</returns>
+    /// <returns>EEXIST: it overlaps another, or has been mapped before. Any errno of an observer: it was mapped for a moment, and cannot be mapped again.</returns>
     public VfioResult Map(DmaMap map)
     {
+        ThrowIfObserving();
         VfioResult told;
+        ExceptionDispatchInfo? fault;
         lock (_changing)
         {
+            if (map.Space is not null)
+                return Errno.EEXIST;
             // Before a lookup can find it: its segments are noted in the space's logs.
             map.Space = this;
             if (!_maps.TryAdd(map))
@@ -31,13 +37,14 @@ public partial class DmaSpace : IDmaSpace
                 return Errno.EEXIST;
             }
 
-            told = _observers.Mapped(map);
-            if (told.IsSuccess)
+            told = _observers.Mapped(map, out fault);
+            if (told.IsSuccess && fault is null)
                 return told;
             _ = _maps.TryRemove(map.Iova, map.Last, out _);
         }
 
         map.WaitUnused();
+        fault?.Throw();
         return told;
     }
 
@@ -50,7 +57,9 @@ public partial class DmaSpace : IDmaSpace
     /// <returns>The bytes unmapped, 0 where nothing was mapped; EINVAL: the range cuts a map in two, and nothing was unmapped.</returns>
     public VfioResult<ulong> Unmap(ulong iova, ulong last)
     {
+        ThrowIfObserving();
         DmaMap[] removed;
+        ExceptionDispatchInfo? fault = null;
         lock (_changing)
         {
             if (!_maps.TryRemove(iova, last, out removed))
@@ -59,7 +68,7 @@ public partial class DmaSpace : IDmaSpace
             {
                 // Transfers of the range end first: whoever is behind an observer may be waiting for one of them.
                 map.End();
-                _observers.Unmapping(map);
+                _observers.Unmapping(map, ref fault);
             }
         }
 
@@ -70,6 +79,7 @@ public partial class DmaSpace : IDmaSpace
             bytes += map.Size;
         }
 
+        fault?.Throw();
         return bytes;
     }
 
@@ -202,6 +212,13 @@ public partial class DmaSpace : IDmaSpace
     /// <summary>Lets go of a map that <see cref="TryHold"/> held.</summary>
     /// <param name="map">The map.</param>
     protected static void Release(DmaMap map) => map.Release();
+
+    // An observer's change inside a change would be told out of order, and wait for holders under the lock.
+    private void ThrowIfObserving()
+    {
+        if (_changing.IsHeldByCurrentThread)
+            throw new InvalidOperationException("an observer changes nothing in the space that it is told of");
+    }
 
     private sealed class Following(DmaSpace space, IDmaObserver observer) : IDisposable
     {

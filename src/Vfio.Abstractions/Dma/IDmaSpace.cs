@@ -48,7 +48,7 @@ public interface IDmaSpace
 
     /// <summary>
     /// The same memory, reached by messages to its owner also where this process could reach it itself; null: nobody takes messages. What
-    /// is written this way the owner writes, and logs, itself.
+    /// is written this way the owner writes itself; it is in the log of this space all the same.
     /// </summary>
     IDmaSpace? ByMessage => null;
 
@@ -61,10 +61,12 @@ public interface IDmaSpace
     /// <summary>Follows what is mapped, from now on; what is mapped already is told before this returns.</summary>
     /// <param name="observer">Who is told.</param>
     /// <returns>
-    /// Ends the following, once a call that is under way has returned: <see cref="IDmaObserver.OnUnmapping"/> is not called for what is still
-    /// mapped. Null: the space cannot tell.
+    /// Ends the following, once a call that is under way has returned: <see cref="IDmaObserver.OnUnmapping"/> is not called for what is
+    /// still mapped. Null: the space cannot tell.
     /// </returns>
-    /// <exception cref="VfioException">What is mapped already cannot be had: the errno of the observer, who is not told of any more.</exception>
+    /// <exception cref="VfioException">
+    /// What is mapped already cannot be had: the errno of the observer, who is not told of any more.
+    /// </exception>
     IDisposable? Observe(IDmaObserver observer) => null;
 }
 

@@ -86,8 +86,8 @@ public interface IPciFunction
     bool IsDmaMediated => false;
 
     /// <summary>
-    /// The function as the vfio device that the kernel, or another process, has made of it already; null for a raw function. Whoever uses it
-    /// opens and closes it; the members above then reach the function through it, and only while it is open.
+    /// The function as the vfio device that the kernel, or another process, has made of it already; null for a raw function. Whoever uses
+    /// it opens and closes it; the members above then reach the function through it, and only while it is open.
     /// </summary>
     VfioDevice? Virtualized => null;
 }

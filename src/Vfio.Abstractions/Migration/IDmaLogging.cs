@@ -9,8 +9,8 @@ public interface IDmaLogging
 {
     /// <summary>Begins to log.</summary>
     /// <param name="ranges">
-    /// What to log, in the order of their addresses: 1 to 256, none empty or overlapping another, every address and length a multiple of the
-    /// page size. <see cref="IovaRanges.Combine"/> makes fewer of them, for a tracker that takes few.
+    /// What to log, in the order of their addresses: 1 to 256, none empty or overlapping another, every address and length a multiple of
+    /// the page size. <see cref="IovaRanges.Combine"/> makes fewer of them, for a tracker that takes few.
     /// </param>
     /// <param name="pageSize">The granularity wished for, a power of two; receives the one that is used.</param>
     /// <returns>EINVAL: it is logging. EOPNOTSUPP: not these ranges.</returns>

@@ -37,8 +37,8 @@ public interface IMigration
     ValueTask<VfioResult> SaveAsync(MigrationSession session, MigrationState phase, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Reads <see cref="MigrationSession.Resuming"/> to its end, as the bytes arrive in pieces of any size; begun after the arc to RESUMING.
-    /// The write that brings a byte waits until this has looked at it, so that what is refused here is refused there.
+    /// Reads <see cref="MigrationSession.Resuming"/> to its end, as the bytes arrive in pieces of any size; begun after the arc to
+    /// RESUMING. The write that brings a byte waits until this has looked at it, so that what is refused here is refused there.
     /// </summary>
     /// <param name="session">The session.</param>
     /// <param name="cancellationToken">The session has ended.</param>

@@ -19,7 +19,8 @@ public interface IMigrationOps
     /// <param name="cancellationToken">Gives up between two steps, and inside those that can be given up.</param>
     /// <returns>
     /// The data stream that the last arc began, which is the caller's to dispose of; null if it began none: PRE_COPY_P2P to STOP_COPY goes
-    /// on with the one that there is. EINVAL: no way leads there, or the device is in ERROR. Any other errno: some state on the way, ask for it.
+    /// on with the one that there is. EINVAL: no way leads there, or the device is in ERROR. Any other errno: some state on the way, ask
+    /// for it.
     /// </returns>
     ValueTask<VfioResult<MigrationDataStream?>> SetStateAsync(MigrationState state, CancellationToken cancellationToken);
 

@@ -112,8 +112,8 @@ public sealed class DmaLoggingService : IDmaLogging
     /// <param name="pageSize">Bytes that one bit stands for.</param>
     /// <param name="bitmap">Has a bit for each page.</param>
     /// <returns>
-    /// EINVAL: a page size below 4 KiB or that is no power of two; no byte; a bitmap too small; it is not logging. EOVERFLOW: the range ends
-    /// at 2^64 or wraps. Any other errno: all of the range must be taken for written.
+    /// EINVAL: a page size below 4 KiB or that is no power of two; no byte; a bitmap too small; it is not logging. EOVERFLOW: the range
+    /// ends at 2^64 or wraps. Any other errno: all of the range must be taken for written.
     /// </returns>
     public VfioResult Report(ulong iova, ulong length, ulong pageSize, Span<ulong> bitmap)
     {

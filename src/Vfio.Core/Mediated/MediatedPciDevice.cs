@@ -55,7 +55,9 @@ public abstract class MediatedPciDevice : VfioDevice
 
     /// <summary>Gives the device a BAR; for its constructor.</summary>
     /// <param name="index">0 to 5; a 64-bit one takes the next as well.</param>
-    /// <param name="region">What is behind it: its size, how it is read, written and mapped. The register shows the next power of two.</param>
+    /// <param name="region">
+    /// What is behind it: its size, how it is read, written and mapped. The register shows the next power of two.
+    /// </param>
     /// <param name="kind">What it decodes.</param>
     /// <exception cref="ArgumentException">It cannot be there, or one is there already.</exception>
     protected void AddBar(int index, DeviceRegion region, BarKind kind = BarKind.Memory32)

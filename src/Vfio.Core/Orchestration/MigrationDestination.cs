@@ -101,7 +101,7 @@ public sealed class MigrationDestination
     private async Task<Exception> FailedAsync(
         DestinationRun run, MigrationStepException cause, bool isFile, CancellationToken cancellationToken)
     {
-        if (cancellationToken.IsCancellationRequested && !run.IsHandedOver)
+        if (cancellationToken.IsCancellationRequested && !run.IsRunning)
             return new OperationCanceledException("the migration was given up; the destination does not run", cancellationToken);
         var states = new List<DeviceLeftIn>();
         foreach (var device in _devices.Where(_ => _devices.Any(d => d.IsTouched)))
@@ -123,7 +123,7 @@ public sealed class MigrationDestination
     private async Task RefuseAsync(
         DestinationRun run, Stream connection, MigrationStepException cause, CancellationToken cancellationToken)
     {
-        var reason = cancellationToken.IsCancellationRequested && !run.IsHandedOver ? "it was given up" : cause.Message;
+        var reason = cancellationToken.IsCancellationRequested && !run.IsRunning ? "it was given up" : cause.Message;
         var refusal = new Refusal(cause.Error, _devices.Any(d => d.HasRun), reason);
         using var patience = new CancellationTokenSource(_options.RefusalTimeout, _options.TimeProvider);
         try

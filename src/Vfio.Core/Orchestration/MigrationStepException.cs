@@ -11,6 +11,7 @@ internal sealed class MigrationStepException(Errno error, string message, Except
         MigrationStepException step => step,
         VfioException vfio => new(vfio.Error, vfio.Message, vfio),
         OperationCanceledException => new(Errno.ETIMEDOUT, "it was given up", e),
+        IOException when Enum.IsDefined((Errno)e.HResult) && e.HResult > 0 => new((Errno)e.HResult, e.Message, e),
         IOException => new(Errno.EPIPE, $"the connection failed: {e.Message}", e),
         _ => new(Errno.EIO, e.Message, e),
     };

@@ -10,7 +10,7 @@ namespace Vfio.Core;
 /// <param name="Duration">From the beginning to the end.</param>
 /// <param name="Downtime">
 /// At a source: from before the first device was asked to stop (to start no DMA to its peers, where it can tell that apart) until the
-/// destination has said that all run, or until the last byte is in the file. At a destination: from the end of the data until all run.
+/// destination has said that all run, or until the file is published. At a destination: from the end of the data until all run.
 /// </param>
 /// <param name="IsConfirmed">
 /// Whether the other side is known to have ended as it should; false at a destination that runs and could not say so any more.

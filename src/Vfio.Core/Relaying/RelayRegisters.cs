@@ -26,7 +26,8 @@ internal sealed class RelayRegisters
     {
         var registers = new RelayRegisters();
         Span<byte> config = stackalloc byte[StandardSize];
-        if (device.Read(RegionIndex.Config, 0, config) is { IsSuccess: true, Value: StandardSize } && (config[HeaderRegisters.Status] & HeaderRegisters.StatusCapabilityList) != 0)
+        if (device.Read(RegionIndex.Config, 0, config) is { IsSuccess: true, Value: StandardSize }
+            && (config[HeaderRegisters.Status] & HeaderRegisters.StatusCapabilityList) != 0)
             registers.Walk(config);
         return registers;
     }

@@ -6,8 +6,8 @@ namespace Vfio.Core.Relaying;
 
 /// <summary>What a relay has while the device below is open.</summary>
 /// <remarks>
-/// The gate is there for the hooks: as over a raw function, nobody else's access is under way while a variant is told of a reset. The device
-/// below has locks of its own, which come after it.
+/// The gate is there for the hooks: as over a raw function, nobody else's access is under way while a variant is told of a reset. The
+/// device below has locks of its own, which come after it.
 /// </remarks>
 internal sealed class RelaySession
 {
@@ -165,8 +165,8 @@ internal sealed class RelaySession
         }
     }
 
-    // A reset that nobody asked for here: of the slot or bus through a neighbour, or out of D3hot. It is told once it has happened, and from
-    // another thread: this one may hold the locks of the device below, or be in an access of ours.
+    // A reset that nobody asked for here: of the slot or bus through a neighbour, or out of D3hot. It is told once it has happened, and
+    // from another thread: this one may hold the locks of the device below, or be in an access of ours.
     private void Announce(ResetCause cause)
     {
         if (!_isCarryingOut)

@@ -23,8 +23,8 @@ public static class VfioBuilderExtensions
     }
 
     /// <summary>
-    /// Adds a function that another process serves over vfio-user. Its address is <c>ffff:00:NN.0</c>, where NN counts the remote functions in
-    /// the order in which they were added, from 0 (see <see cref="VfioUserFunctionSource"/>).
+    /// Adds a function that another process serves over vfio-user. Its address is <c>ffff:00:NN.0</c>, where NN counts the remote functions
+    /// in the order in which they were added, from 0 (see <see cref="VfioUserFunctionSource"/>).
     /// </summary>
     /// <param name="builder">The builder.</param>
     /// <param name="socketPath">The unix socket that the other process listens on; it must do so when the host starts.</param>

@@ -10,7 +10,9 @@ internal sealed class VfioHealthCheck(IVfioHost host) : IHealthCheck
     {
         var state = host.Describe();
         var broken = state.Functions.Where(f => f.Device?.Fault is not null).Select(f => $"{f.Address}: {f.Device!.Fault}")
-            .Concat(state.MediatedDevices.Where(d => (d.Reason ?? d.Device?.Fault) is not null).Select(d => $"{d.Name}: {d.Reason ?? d.Device!.Fault}"))
+            .Concat(state.MediatedDevices
+                .Where(d => (d.Reason ?? d.Device?.Fault) is not null)
+                .Select(d => $"{d.Name}: {d.Reason ?? d.Device!.Fault}"))
             .ToList();
         if (broken.Count > 0)
             return Task.FromResult(HealthCheckResult.Unhealthy(string.Join("; ", broken)));

@@ -4,7 +4,9 @@ using Vfio.Hosting.Devices;
 
 namespace Vfio.Hosting;
 
-/// <summary>A software-mediated device of a host. Made at the start, and anew for the next user once it has broken. One user at a time.</summary>
+/// <summary>
+/// A software-mediated device of a host. Made at the start, and anew for the next user once it has broken. One user at a time.
+/// </summary>
 internal sealed class HostedMediatedDevice(
     MediatedDeviceRegistration registration, IServiceProvider services, VfioHostOptions options, TimeProvider time, ILogger logger)
 {

@@ -5,8 +5,7 @@ namespace Vfio.Hosting;
 
 /// <summary>
 /// Functions, the drivers that could serve them, and the devices that come of it. Nothing binds by itself: a device exists for a function
-/// once somebody
-/// asks for it. Thread-safe.
+/// once somebody asks for it; a software-mediated one, from the start on. Thread-safe.
 /// </summary>
 public interface IVfioHost : IAsyncDisposable
 {

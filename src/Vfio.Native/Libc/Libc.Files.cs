@@ -22,6 +22,9 @@ public static unsafe partial class Libc
     public const uint STATX_TYPE = 1, STATX_SIZE = 0x200, STATX_INO = 0x100, STATX_BASIC_STATS = 0x7ff;
     public const ushort S_IFMT = 0xF000, S_IFREG = 0x8000, S_IFSOCK = 0xC000;
 
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial SafeFileHandle open(string pathname, int flags);
+
     [LibraryImport("libc", SetLastError = true)]
     public static partial int close(int fd);
 

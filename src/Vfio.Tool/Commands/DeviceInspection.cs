@@ -17,7 +17,8 @@ internal static class DeviceInspection
         (FeatureId.DmaBuf, "dma-buf", FeatureOperation.Get),
     ];
 
-    public static ShownFunction Inspect(IPciFunction function, OpenedDevice opened, FunctionMatch match, bool hex)
+    public static async Task<ShownFunction> InspectAsync(
+        IPciFunction function, OpenedDevice opened, FunctionMatch match, bool hex, CancellationToken cancellationToken)
     {
         var device = opened.Device;
         var config = ConfigSpace.Read(device);
@@ -38,6 +39,7 @@ internal static class DeviceInspection
             [.. Features.Where(
                 f => device.Feature(new(f.Id, f.Operation | FeatureOperation.Probe), default, default).IsSuccess).Select(f => f.Name)],
             match.Migration,
+            await ShownMigration.OfAsync(device.MigrationOps, cancellationToken).ConfigureAwait(false),
             [.. device.Describe()],
             hex ? Convert.ToHexStringLower(config.Bytes) : null);
     }

@@ -38,12 +38,17 @@ internal static class MigrateCommand
         var strict = new Option<bool>("--strict") { Description = "Fail instead, and leave the devices running." };
         var noPrecopy = new Option<bool>("--no-precopy") { Description = "Do not read the devices while they run." };
         var noPeers = NoPeers();
+        var recover = new Option<bool>("--recover")
+        {
+            Description = "First make functions run that an earlier migration has left on the way, or in STOP. Only where they run nowhere "
+                + "else.",
+        };
         var hold = DeviceHold.Option();
         var json = GlobalOptions.Json();
         var transport = new TransportOptions();
         var command = new Command("migrate", "Moves functions' devices: their state, not the guest's memory or what its VMM keeps.")
         {
-            functions, to, downtime, rounds, strict, noPrecopy, noPeers, hold, json,
+            functions, to, downtime, rounds, strict, noPrecopy, noPeers, recover, hold, json,
         };
         transport.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
@@ -65,9 +70,13 @@ internal static class MigrateCommand
             };
             if (TransportOptions.Warning(places[0], identity) is { } warning)
                 await terminal.Error.WriteLineAsync(warning).ConfigureAwait(false);
+            if (plan is FilePlace file)
+                StateFile.Check(file.Path);
             await using var session = await Session.StartAsync(
                 parsed, options, terminal, LogLevel.Warning, null, cancellationToken, MigratingFunctions.Remote).ConfigureAwait(false);
-            await using var from = await MigratingFunctions.OpenAsync(session.Host, names, cancellationToken).ConfigureAwait(false);
+            await using var from = await MigratingFunctions.OpenAsync(
+                session.Host, names, isSource: true, cancellationToken).ConfigureAwait(false);
+            await LeftDevices.RecoverAsync(from.Devices, parsed.GetValue(recover), terminal.Error, cancellationToken).ConfigureAwait(false);
             var isJson = parsed.GetValue(json);
             var attempt = new MigrationAttempt(terminal, isJson, [.. from.Devices.Select(d => d.Name)], isSource: true, timeout)
             {
@@ -81,7 +90,8 @@ internal static class MigrateCommand
             }
 
             var others = places.Cast<FunctionPlace>().Select(p => p.Function);
-            await using var into = await MigratingFunctions.OpenAsync(session.Host, others, cancellationToken).ConfigureAwait(false);
+            await using var into = await MigratingFunctions.OpenAsync(
+                session.Host, others, isSource: false, cancellationToken).ConfigureAwait(false);
             var destination = new MigrationDestination(into.Devices, new() { DevicesAreNoPeers = source.DevicesAreNoPeers });
             var code = await attempt.RunAsync(
                 (progress, end) => MoveHereAsync(new(from.Devices, source with { Progress = progress }), destination, end),
@@ -129,17 +139,24 @@ internal static class MigrateCommand
         MigrationSource source, MigrationDestination destination, CancellationToken cancellationToken)
     {
         var (here, there) = LocalConnection.Create();
+        using var failed = new CancellationTokenSource();
         var receiving = Task.Run(
             async () =>
             {
                 await using (there.ConfigureAwait(false))
-                    await destination.ReceiveAsync(there, CancellationToken.None).ConfigureAwait(false);
+                    await destination.ReceiveAsync(there, failed.Token).ConfigureAwait(false);
             },
             CancellationToken.None);
         try
         {
             await using (here.ConfigureAwait(false))
                 return await source.SendAsync(here, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            // A destination that waits for a device that hangs does not see the end of the connection.
+            await failed.CancelAsync().ConfigureAwait(false);
+            throw;
         }
         finally
         {

@@ -52,7 +52,7 @@ internal static class RestoreCommand
             await using var session = await Session.StartAsync(
                 parsed, options, terminal, LogLevel.Warning, null, cancellationToken, MigratingFunctions.Remote).ConfigureAwait(false);
             await using var opened = await MigratingFunctions.OpenAsync(
-                session.Host, parsed.GetRequiredValue(functions), cancellationToken).ConfigureAwait(false);
+                session.Host, parsed.GetRequiredValue(functions), isSource: false, cancellationToken).ConfigureAwait(false);
             var isJson = parsed.GetValue(json);
             IReadOnlyList<string> names = [.. opened.Devices.Select(d => d.Name)];
             using var listener = place is FilePlace ? null : await Listener.ListenAsync(place, cancellationToken).ConfigureAwait(false);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Vfio.Tool.Output;
+using Vfio.User;
 
 namespace Vfio.Tool.Commands;
 
@@ -9,6 +10,9 @@ namespace Vfio.Tool.Commands;
 internal static class ShowCommand
 {
     private const int BytesPerLine = 16;
+
+    // Who looks leaves a device that its server keeps as it is.
+    private static readonly VfioUserClientOptions Remote = new() { ResetOnOpen = false, CallTimeout = TimeSpan.FromSeconds(30) };
 
     public static Command Create(GlobalOptions options, Terminal terminal)
     {
@@ -21,12 +25,13 @@ internal static class ShowCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             await using var session = await Session.StartAsync(
-                parsed, options, terminal, LogLevel.Warning, null, cancellationToken).ConfigureAwait(false);
+                parsed, options, terminal, LogLevel.Warning, null, cancellationToken, Remote).ConfigureAwait(false);
             var found = session.Host.Find(parsed.GetRequiredValue(function));
             await using var opened = await session.Host.OpenAsync(
                 found.Address, new() { Driver = parsed.GetValue(driver) }, cancellationToken).ConfigureAwait(false);
             var match = await session.Host.ExplainAsync(found.Address, null, cancellationToken).ConfigureAwait(false);
-            var shown = DeviceInspection.Inspect(found, opened, match, parsed.GetValue(hex));
+            var shown = await DeviceInspection.InspectAsync(
+                found, opened, match, parsed.GetValue(hex), cancellationToken).ConfigureAwait(false);
             if (parsed.GetValue(json))
                 terminal.Json(shown, ToolJson.Default.ShownFunction);
             else
@@ -70,6 +75,8 @@ internal static class ShowCommand
 
         text.WriteLine($"\tFeatures: {Words(shown.Features)}");
         text.WriteLine($"\tMigration: {Words(shown.Migration)}");
+        if (shown.MigrationState is { } migration)
+            text.WriteLine($"\tMigration state: {migration}");
         if (shown.Hex is { } hex)
             PrintHex(text, Convert.FromHexString(hex));
     }

@@ -36,15 +36,26 @@ internal static class Connections
     }
 
     public static Socket NewSocket(MigrationPlace place)
-        => place is TcpPlace ? new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }
+        => place is TcpPlace ? Tuned(new(SocketType.Stream, ProtocolType.Tcp))
             : new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+
+    /// <summary>A TCP socket that notices within half a minute that the other side's host is gone, though nothing is to be sent.</summary>
+    public static Socket Tuned(Socket socket)
+    {
+        socket.NoDelay = true;
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 10);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+        return socket;
+    }
 }
 
 /// <summary>A destination's place, which takes one connection.</summary>
 internal sealed class Listener : IDisposable
 {
     private readonly Socket _socket;
-    private readonly string? _path;
+    private string? _path;
 
     private Listener(Socket socket, MigrationPlace place, string? path) => (_socket, Place, _path) = (socket, place, path);
 
@@ -69,7 +80,7 @@ internal sealed class Listener : IDisposable
 
             var (host, port) = (TcpPlace)place;
             var address = (await Dns.GetHostAddressesAsync(host, cancellationToken).ConfigureAwait(false))[0];
-            socket = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            socket = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
             socket.Bind(new IPEndPoint(address, port));
             socket.Listen(1);
             return new(socket, new TcpPlace(host, ((IPEndPoint)socket.LocalEndPoint!).Port), null);
@@ -77,7 +88,9 @@ internal sealed class Listener : IDisposable
         catch (Exception e) when (e is SocketException or ArgumentException)
         {
             socket?.Dispose();
-            throw new VfioException(Errno.EIO, $"{place}: {e.Message}", e);
+            var what = e is not SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse } ? string.Empty
+                : place is UnixPlace ? "; remove it if nobody listens there" : "; name another port, or 0 for any that is free";
+            throw new VfioException(Errno.EIO, $"{place}: {e.Message}{what}", e);
         }
     }
 
@@ -86,7 +99,7 @@ internal sealed class Listener : IDisposable
         var socket = await _socket.AcceptAsync(cancellationToken).ConfigureAwait(false);
         Dispose();
         if (Place is TcpPlace)
-            socket.NoDelay = true;
+            Connections.Tuned(socket);
         var plain = new NetworkStream(socket, ownsSocket: true);
         return identity is null ? plain : await identity.AcceptAsync(plain, cancellationToken).ConfigureAwait(false);
     }
@@ -94,8 +107,10 @@ internal sealed class Listener : IDisposable
     public void Dispose()
     {
         _socket.Dispose();
-        if (_path is not null)
-            File.Delete(_path);
+
+        // Once: afterwards the path may be somebody else's.
+        if (Interlocked.Exchange(ref _path, null) is { } path)
+            File.Delete(path);
     }
 }
 #pragma warning restore RS0030

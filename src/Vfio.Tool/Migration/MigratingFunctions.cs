@@ -17,7 +17,8 @@ internal sealed class MigratingFunctions : IAsyncDisposable
 
     /// <summary>Opens the devices.</summary>
     /// <exception cref="VfioException">There is no such function, it is in use, or it does not migrate.</exception>
-    public static async Task<MigratingFunctions> OpenAsync(IVfioHost host, IEnumerable<string> names, CancellationToken cancellationToken)
+    public static async Task<MigratingFunctions> OpenAsync(
+        IVfioHost host, IEnumerable<string> names, bool isSource, CancellationToken cancellationToken)
     {
         var functions = names.Select(host.Find).ToList();
         var opened = new MigratingFunctions();
@@ -30,6 +31,8 @@ internal sealed class MigratingFunctions : IAsyncDisposable
                     : await opened.OpenHereAsync(host, function, cancellationToken).ConfigureAwait(false);
                 if (device.MigrationOps is not { } operations || !operations.Capabilities.HasFlag(MigrationCapabilities.StopCopy))
                     throw new VfioException(Errno.ENOTTY, $"{function.Address} does not migrate; vfio list says which functions do");
+                if (!isSource)
+                    await LeftDevices.DiscardAsync(device, cancellationToken).ConfigureAwait(false);
                 opened._devices.Add(new(function.Address.ToString(), operations, Identity(function.Id)));
             }
 

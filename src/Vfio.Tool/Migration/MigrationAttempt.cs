@@ -33,7 +33,7 @@ internal sealed class MigrationAttempt(Terminal terminal, bool isJson, IReadOnly
         }
         catch (MigrationFailedException e)
         {
-            await FailedAsync(e.Outcome, e.Devices, e.Error, e.Message + Advice(e.Outcome)).ConfigureAwait(false);
+            await FailedAsync(e.Outcome, e.Devices, e.Error, e.Message + Advice(e.Outcome, isSource)).ConfigureAwait(false);
             return interrupt.IsCancellationRequested ? ExitCode.Interrupted : ExitCode.Failed;
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
@@ -48,10 +48,11 @@ internal sealed class MigrationAttempt(Terminal terminal, bool isJson, IReadOnly
         }
     }
 
-    private static string Advice(MigrationOutcome outcome) => outcome switch
+    private static string Advice(MigrationOutcome outcome, bool isSource) => outcome switch
     {
-        MigrationOutcome.SourceRuns => "; the source is RUNNING",
-        MigrationOutcome.DestinationMayRun => "; see there before you start anything here",
+        // What became of the source, a destination does not know.
+        MigrationOutcome.SourceRuns => isSource ? "; the source is RUNNING" : "; nothing runs here",
+        MigrationOutcome.DestinationMayRun when isSource => "; see there before you start anything here",
         _ => string.Empty,
     };
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Vfio.Tool.Migration;
@@ -6,6 +7,9 @@ namespace Vfio.Tool.Migration;
 /// <summary>Where to or where from, as the command line names it.</summary>
 internal abstract partial record MigrationPlace
 {
+    // sockaddr_un's, with a 0 behind it.
+    private const int LongestSocketPath = 107;
+
     /// <summary>Takes a place from the command line.</summary>
     /// <param name="text">As it was typed.</param>
     /// <exception cref="UsageException">It is none.</exception>
@@ -15,13 +19,20 @@ internal abstract partial record MigrationPlace
         var (scheme, rest) = colon < 0 ? (string.Empty, text) : (text[..colon], text[(colon + 1)..]);
         return scheme switch
         {
-            "unix" => new UnixPlace(rest.Length > 0 ? rest : throw new UsageException("unix: a socket's path is not empty")),
+            "unix" => ParseUnix(rest),
             "tcp" => ParseTcp(rest),
             "file" => new FilePlace(rest.Length > 0 ? rest : throw new UsageException("file: a file's name is not empty")),
             _ when text.Length == 0 => throw new UsageException("a place is not empty"),
             _ => Address().IsMatch(text) ? new FunctionPlace(text) : new FilePlace(text),
         };
     }
+
+    private static UnixPlace ParseUnix(string path) => Encoding.UTF8.GetByteCount(path) switch
+    {
+        0 => throw new UsageException("unix: a socket's path is not empty"),
+        > LongestSocketPath => throw new UsageException($"unix:{path}: a socket's path has at most {LongestSocketPath} bytes"),
+        _ => new(path),
+    };
 
     private static TcpPlace ParseTcp(string text)
     {

@@ -15,6 +15,9 @@ internal sealed class TlsIdentity : IDisposable
     private TlsIdentity(X509Certificate2 certificate, X509Certificate2Collection chain, X509Certificate2Collection authorities)
         => (_certificate, _chain, _authorities) = (certificate, chain, authorities);
 
+    /// <summary>How long the other side has for the handshake, so that who says nothing does not keep the place.</summary>
+    public TimeSpan HandshakeTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
     public static TlsIdentity Read(FileInfo certificate, FileInfo key, FileInfo authorities)
     {
         try
@@ -45,7 +48,7 @@ internal sealed class TlsIdentity : IDisposable
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
             CertificateChainPolicy = Policy(),
         };
-        await ShakeHandsAsync(stream, stream.AuthenticateAsClientAsync(options, cancellationToken)).ConfigureAwait(false);
+        await ShakeHandsAsync(stream, end => stream.AuthenticateAsClientAsync(options, end), cancellationToken).ConfigureAwait(false);
         return stream;
     }
 
@@ -60,7 +63,7 @@ internal sealed class TlsIdentity : IDisposable
             EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
             CertificateChainPolicy = Policy(),
         };
-        await ShakeHandsAsync(stream, stream.AuthenticateAsServerAsync(options, cancellationToken)).ConfigureAwait(false);
+        await ShakeHandsAsync(stream, end => stream.AuthenticateAsServerAsync(options, end), cancellationToken).ConfigureAwait(false);
         return stream;
     }
 
@@ -71,18 +74,29 @@ internal sealed class TlsIdentity : IDisposable
             one.Dispose();
     }
 
-    private static async Task ShakeHandsAsync(SslStream stream, Task handshake)
+    private async Task ShakeHandsAsync(SslStream stream, Func<CancellationToken, Task> handshake, CancellationToken cancellationToken)
     {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        end.CancelAfter(HandshakeTimeout);
         try
         {
-            await handshake.ConfigureAwait(false);
+            await handshake(end.Token).ConfigureAwait(false);
         }
         catch (Exception e)
         {
             await stream.DisposeAsync().ConfigureAwait(false);
-            if (e is AuthenticationException)
-                throw new VfioException(Errno.EACCES, $"TLS: {e.Message} {e.InnerException?.Message}".TrimEnd(), e);
-            throw;
+            throw e switch
+            {
+                AuthenticationException => new VfioException(
+                    Errno.EACCES, $"TLS: {$"{e.Message} {e.InnerException?.Message}".TrimEnd()}; look at --cert and --ca of both sides", e),
+                IOException => new VfioException(
+                    Errno.EACCES, $"TLS: {e.Message}; the other side may not believe --cert, and says why, or speaks no TLS", e),
+                OperationCanceledException when !cancellationToken.IsCancellationRequested => new VfioException(
+                    Errno.ETIMEDOUT,
+                    $"TLS: no answer within {HandshakeTimeout.TotalSeconds:0} s; is the other side one without --insecure?",
+                    e),
+                _ => e,
+            };
         }
     }
 

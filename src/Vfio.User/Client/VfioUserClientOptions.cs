@@ -16,10 +16,14 @@ public sealed record VfioUserClientOptions
     /// <summary>
     /// How long a call may take before it fails with ETIMEDOUT; its reply, if it comes later, is dropped. Infinite by default, as an ioctl
     /// waits: the end of the server and <see cref="VfioUserClient.DisposeAsync"/> end every call.
+    /// A server that has not taken all of a command by then, or stops within the data of its reply for as long again, loses the connection:
+    /// nothing can follow half a message.
     /// </summary>
     public TimeSpan CallTimeout { get; init; } = Timeout.InfiniteTimeSpan;
 
-    /// <summary>Whether to propose a socket of its own for the server's DMA requests. Some servers cannot do without once both sides ask.</summary>
+    /// <summary>
+    /// Whether to propose a socket of its own for the server's DMA requests. Some servers cannot do without once both sides ask.
+    /// </summary>
     public bool TwinSocket { get; init; } = true;
 
     /// <summary>

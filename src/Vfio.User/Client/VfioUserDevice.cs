@@ -175,7 +175,8 @@ public sealed class VfioUserDevice : VfioDevice
     {
         try
         {
-            var client = await VfioUserClient.ConnectAsync(_endpoint, context.Dma, _options, _logger, cancellationToken).ConfigureAwait(false);
+            var client = await VfioUserClient.ConnectAsync(
+                _endpoint, context.Dma, _options, _logger, cancellationToken).ConfigureAwait(false);
             var opened = await DeviceSession.OpenAsync(client, context.Dma, reset, cancellationToken).ConfigureAwait(false);
             if (!opened.IsSuccess)
                 return (opened.Error, $"{opened.Error} from the server");

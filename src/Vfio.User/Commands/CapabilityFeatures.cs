@@ -7,7 +7,9 @@ namespace Vfio.User.Commands;
 /// <param name="session">Whose.</param>
 /// <param name="isSet">SET; GET otherwise.</param>
 /// <param name="input">The data that came along: for SET, at least what the feature needs.</param>
-/// <param name="output">Room for the data that goes back, zeroed: for GET, at least what the feature needs; never less than came along.</param>
+/// <param name="output">
+/// Room for the data that goes back, zeroed: for GET, at least what the feature needs; never less than came along.
+/// </param>
 /// <returns>The bytes that go back; 0 for those that came along.</returns>
 internal delegate VfioResult<int> FeatureHandler(ClientSession session, bool isSet, ReadOnlySpan<byte> input, Span<byte> output);
 

@@ -30,10 +30,12 @@ internal static class DmaCommands
             : new VfioResult<ClientMap>(new MessageMap(asked.Address, asked.Length, access, session.Requests));
         if (!made.IsSuccess)
             return made.Error;
+        var range = new IovaRange(asked.Address, asked.Length);
+        session.DmaLogging?.Mapping(range);
         var mapped = session.Dma.Map(made.Value);
         if (mapped.IsSuccess)
         {
-            session.DmaLogging?.Mapped(asked.Address, asked.Length);
+            session.DmaLogging?.Mapped(range);
             return 0;
         }
 

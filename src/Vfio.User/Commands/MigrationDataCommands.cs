@@ -54,7 +54,7 @@ internal static class MigrationDataCommands
             return Errno.ENOTTY;
         if (migration.Stream is not { IsSaving: true } stream)
             return Errno.EINVAL;
-        var found = session.Wait.For(stream.GetPrecopyInfoAsync(session.Wait.Token));
+        var found = migration.GetPrecopyInfo(stream);
         if (!found.IsSuccess)
             return found.Error;
         MemoryMarshal.Write(reply.Payload(PrecopyInfoStructure.Size), new PrecopyInfoStructure

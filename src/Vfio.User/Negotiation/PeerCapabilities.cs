@@ -58,7 +58,8 @@ internal sealed class PeerCapabilities
         {
             return Utf8.IsValid(text) && capabilities.ReadText(text) ? capabilities : Errno.EINVAL;
         }
-        catch (JsonException)
+        // The latter: half a character, escaped, in a name.
+        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
         {
             return Errno.EINVAL;
         }

@@ -4,8 +4,8 @@ using Vfio.Native;
 namespace Vfio.User.Remote;
 
 /// <summary>
-/// The interrupts of a remote function, by SET_IRQS. INTx cannot be had this way: the protocol has no question for the state of its line, so
-/// that it is for whoever sets it up through the device.
+/// The interrupts of a remote function, by SET_IRQS. INTx cannot be had this way: the protocol has no question for the state of its line,
+/// so that it is for whoever sets it up through the device.
 /// </summary>
 internal sealed class RemoteInterrupts(VfioUserDevice device, RemoteSnapshot snapshot) : IInterruptLines
 {
@@ -34,7 +34,11 @@ internal sealed class RemoteInterrupts(VfioUserDevice device, RemoteSnapshot sna
             return Errno.EMFILE;
         var set = new IrqSet
         {
-            Flags = IrqSetFlags.DataEventFd | IrqSetFlags.ActionTrigger, Index = (uint)index, Start = (uint)vector, Count = 1, EventFds = [mine],
+            Flags = IrqSetFlags.DataEventFd | IrqSetFlags.ActionTrigger,
+            Index = (uint)index,
+            Start = (uint)vector,
+            Count = 1,
+            EventFds = [mine],
         };
         return device.SetIrqs(set).Error;
     }

@@ -25,7 +25,12 @@ internal sealed class RemoteSnapshot
 
     /// <summary>Its ids. Source: PCI Local Bus 3.0, 6.1.</summary>
     public PciId Id => new(
-        (ushort)Config(0x00, 2), (ushort)Config(0x02, 2), (ushort)Config(0x2C, 2), (ushort)Config(0x2E, 2), Config(0x08, 4) >> 8, _config[0x08]);
+        (ushort)Config(0x00, 2),
+        (ushort)Config(0x02, 2),
+        (ushort)Config(0x2C, 2),
+        (ushort)Config(0x2E, 2),
+        Config(0x08, 4) >> 8,
+        _config[0x08]);
 
     /// <summary>Asks an open device.</summary>
     /// <returns>EOPNOTSUPP: no PCI device. ENODEV: nothing answers. EPROTO: no configuration space of a size that there is.</returns>

@@ -4,7 +4,8 @@ using Vfio.User.Remote;
 namespace Vfio.User;
 
 /// <summary>
-/// Functions of other processes: the device of each vfio-user server becomes one function that a driver can be put in front of. Thread-safe.
+/// Functions of other processes: the device of each vfio-user server becomes one function that a driver can be put in front of.
+/// Thread-safe.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -31,8 +32,8 @@ public sealed class VfioUserFunctionSource(IEnumerable<VfioUserRemote> remotes, 
 
     /// <inheritdoc/>
     /// <exception cref="VfioException">
-    /// ENOENT, ECONNREFUSED: nobody listens. ETIMEDOUT: no answer; another client may have it. EPROTO: it is no vfio-user server. EOPNOTSUPP:
-    /// it speaks another version, or its device is no PCI function. EEXIST: one socket is named twice. Any errno of the server.
+    /// ENOENT, ECONNREFUSED: nobody listens. ETIMEDOUT: no answer; another client may have it. EPROTO: it is no vfio-user server.
+    /// EOPNOTSUPP: it speaks another version, or its device is no PCI function. EEXIST: one socket is named twice. Any errno of the server.
     /// </exception>
     public async ValueTask<IReadOnlyList<IPciFunction>> DiscoverAsync(CancellationToken cancellationToken)
     {

@@ -6,7 +6,8 @@ namespace Vfio.User.Sessions;
 /// <summary>The DMA logging of the device as one client drives it. On the serving thread.</summary>
 /// <remarks>
 /// libvfio-user's clients name no ranges and mean all of their memory. A log has no room for all addresses there are, so it is started with
-/// what is mapped, or with the first map that comes; of memory that is mapped later, all counts as written in every report.
+/// what is mapped, or with the first map that comes; of memory that is mapped later, all counts as written in every report. So does what
+/// was reported and did not get to the client.
 /// </remarks>
 internal sealed class ClientDmaLogging(IDmaLogging log)
 {
@@ -66,19 +67,31 @@ internal sealed class ClientDmaLogging(IDmaLogging log)
         return stopped;
     }
 
-    /// <summary>The client has mapped a range.</summary>
-    public void Mapped(ulong iova, ulong length)
+    /// <summary>The client is about to map a range: the device may write there before it is told of.</summary>
+    public void Mapping(IovaRange range)
     {
-        if (!IsAll || _logged.Any(range => Covers(range, iova, length)))
+        if (IsAll && !_isLogging)
+            TryBegin(range);
+    }
+
+    /// <summary>The client has mapped a range.</summary>
+    public void Mapped(IovaRange range)
+    {
+        if (IsAll && !_logged.Any(logged => Covers(logged, range.Iova, range.Length)))
+            CountAsWritten(range);
+    }
+
+    /// <summary>All of a range counts as written in every report, until the log is stopped.</summary>
+    public void CountAsWritten(IovaRange range)
+    {
+        if (_later.Exists(known => Covers(known, range.Iova, range.Length)))
             return;
-        if (!_isLogging && TryBegin(new(iova, length)))
-            return;
-        if (_later.Count > 0 && _later[^1] is var last && last.Iova + last.Length == iova)
-            _later[^1] = last with { Length = last.Length + length };
+        if (_later.Count > 0 && _later[^1] is var last && last.Iova + last.Length == range.Iova && range.Iova != 0)
+            _later[^1] = last with { Length = last.Length + range.Length };
         else if (_later.Count < IovaRanges.Limit)
-            _later.Add(new(iova, length));
+            _later.Add(range);
         else
-            Extend(iova, length);
+            Extend(range.Iova, range.Length);
     }
 
     /// <summary>Sets a bit for each page that was written.</summary>
@@ -120,13 +133,12 @@ internal sealed class ClientDmaLogging(IDmaLogging log)
     private static bool Covers(IovaRange range, ulong iova, ulong length)
         => iova >= range.Iova && iova - range.Iova < range.Length && length <= range.Length - (iova - range.Iova);
 
-    private bool TryBegin(IovaRange range)
+    private void TryBegin(IovaRange range)
     {
         var pageSize = _asked;
         _isLogging = log.Start([range], ref pageSize).IsSuccess;
         if (_isLogging)
             _logged = [range];
-        return _isLogging;
     }
 
     // As many as there may be: one of them grows over the gap. More counts as written than was.
@@ -142,7 +154,17 @@ internal sealed class ClientDmaLogging(IDmaLogging log)
         var (from, to) = (Math.Max(range.Iova, first), Math.Min(range.Iova + (range.Length - 1), last));
         if (from > to)
             return;
-        for (var page = (from - first) >> shift; page <= (to - first) >> shift; page++)
-            bitmap[(int)(page >> 6)] |= 1ul << (int)page;
+        var (page, end) = ((from - first) >> shift, (to - first) >> shift);
+        var (word, lastWord) = ((int)(page >> 6), (int)(end >> 6));
+        var (head, tail) = (ulong.MaxValue << (int)page, ulong.MaxValue >> ~(int)end);
+        if (word == lastWord)
+        {
+            bitmap[word] |= head & tail;
+            return;
+        }
+
+        bitmap[word] |= head;
+        bitmap[(word + 1)..lastWord].Fill(ulong.MaxValue);
+        bitmap[lastWord] |= tail;
     }
 }

@@ -6,6 +6,7 @@ namespace Vfio.User.Sessions;
 internal sealed class ClientMigration(IMigrationOps ops, DeviceWait wait)
 {
     private const uint LastState = (uint)MigrationState.PreCopyP2P;
+    private ulong _initialLeft = ulong.MaxValue;
 
     public MigrationCapabilities Capabilities => ops.Capabilities;
 
@@ -46,6 +47,21 @@ internal sealed class ClientMigration(IMigrationOps ops, DeviceWait wait)
         return enabled;
     }
 
+    /// <summary>
+    /// What there is still to read, as this client has asked to be told. A device that stays open tells new initial bytes to all clients
+    /// once one of them has asked for that; to who has not they are dirty ones, and the count of initial ones only falls.
+    /// </summary>
+    public VfioResult<PrecopyInfo> GetPrecopyInfo(MigrationDataStream stream)
+    {
+        var found = wait.For(stream.GetPrecopyInfoAsync(wait.Token));
+        if (!found.IsSuccess || HasPrecopyInfoV2)
+            return found;
+        var info = found.Value;
+        _initialLeft = Math.Min(_initialLeft, info.InitialBytes);
+        var more = info.InitialBytes - _initialLeft;
+        return new PrecopyInfo(_initialLeft, more > ulong.MaxValue - info.DirtyBytes ? ulong.MaxValue : info.DirtyBytes + more);
+    }
+
     /// <summary>Gives the data stream up; the state of the device stays.</summary>
     public void Drop() => Replace(null);
 
@@ -66,6 +82,7 @@ internal sealed class ClientMigration(IMigrationOps ops, DeviceWait wait)
     {
         var former = Stream;
         Stream = stream;
+        _initialLeft = ulong.MaxValue;
         if (former is not null && former != stream)
             former.DisposeAsync().AsTask().GetAwaiter().GetResult();
     }

@@ -205,7 +205,13 @@ internal sealed class ClientSession : IDisposable
         if (!header.NoReply)
         {
             if (result is { IsSuccess: true, Value: > 0 } && IsLate(header))
+            {
+                // Its bits are the client's no more, and the log's no more either.
+                if (ReportedRange.Of(header, _request.Body) is { } reported)
+                    DmaLogging?.CountAsWritten(reported);
                 result = Errno.ETIMEDOUT;
+            }
+
             sent = _reply.Send(_channel.Sender, header, result);
         }
 

@@ -145,7 +145,8 @@ internal sealed class DeviceWait : IDisposable
         return false;
     }
 
-    // What a device's code does when it is cancelled runs elsewhere, and may fail there; what it works on is the client's until it has ended.
+    // What a device's code does when it is cancelled runs elsewhere, and may fail there; what it works on is the client's until it has
+    // ended.
     private void GiveUp()
     {
         _ = _cancellation.CancelAsync();

@@ -8,6 +8,8 @@ internal unsafe interface IDataPlacement
     /// <summary>Called when a header has come, before anything of its body is kept.</summary>
     /// <param name="header">The header; its size is possible.</param>
     /// <param name="before">How many bytes of the body stay with the receiver, in front of the data.</param>
-    /// <returns>Room for the rest of the body, until the message is complete or receiving has ended; null: the receiver keeps all of it.</returns>
+    /// <returns>
+    /// Room for the rest of the body, until the message is complete or receiving has ended; null: the receiver keeps all of it.
+    /// </returns>
     byte* Place(in MessageHeader header, out int before);
 }

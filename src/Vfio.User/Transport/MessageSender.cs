@@ -27,7 +27,8 @@ internal sealed unsafe class MessageSender : IDisposable
     /// <param name="descriptors">What to pass along; at most <see cref="Libc.SCM_MAX_FD"/>.</param>
     /// <param name="cancelled">Gives up waiting for room when it says so; null never does. <see cref="Wake"/> has it asked again.</param>
     /// <returns>
-    /// ECANCELED: nothing was sent, or the socket had to be shut down within the message. EPIPE and others: the client is gone.
+    /// ECANCELED: nothing was sent, or the socket had to be shut down within the message. EPIPE: the other side was gone before any of it
+    /// was sent. ECONNRESET and others: it is gone.
     /// </returns>
     public Errno Send(
         byte* head, int headLength, byte* data = null, int dataLength = 0, ReadOnlySpan<SafeFileHandle> descriptors = default,
@@ -77,7 +78,7 @@ internal sealed unsafe class MessageSender : IDisposable
                 {
                     if (cancelled is { IsCancelled: true })
                         return false;
-                    Monitor.Wait(_turn);
+                    Monitor.Wait(_turn, cancelled?.MillisecondsLeft ?? Poll.Infinite);
                 }
             }
         }
@@ -150,7 +151,7 @@ internal sealed unsafe class MessageSender : IDisposable
             if (error == Errno.EINTR)
                 continue;
             if (error != Errno.EAGAIN)
-                return error;
+                return error == Errno.EPIPE && sent != 0 ? Errno.ECONNRESET : error;
             _wake.Clear();
             if (cancelled is { IsCancelled: true })
             {
@@ -160,7 +161,7 @@ internal sealed unsafe class MessageSender : IDisposable
                 return Errno.ECANCELED;
             }
 
-            _ = Poll.Wait(_socket, Libc.POLLOUT, _wake, Poll.Infinite);
+            _ = Poll.Wait(_socket, Libc.POLLOUT, _wake, cancelled?.MillisecondsLeft ?? Poll.Infinite);
         }
     }
 }
@@ -169,4 +170,7 @@ internal sealed unsafe class MessageSender : IDisposable
 internal interface ICancelled
 {
     bool IsCancelled { get; }
+
+    /// <summary>When it will be, by itself; <see cref="Poll.Infinite"/>: never.</summary>
+    int MillisecondsLeft => Poll.Infinite;
 }

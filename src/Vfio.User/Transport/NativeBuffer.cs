@@ -35,7 +35,9 @@ internal sealed unsafe class NativeBuffer : IDisposable
 
     public Span<byte> Span(int offset, int length) => new(Address + offset, length);
 
-    /// <summary>The same, for what is filled or looked at asynchronously. Nobody may use it any more when the buffer grows or is given back.</summary>
+    /// <summary>
+    /// The same, for what is filled or looked at asynchronously. Nobody may use it any more when the buffer grows or is given back.
+    /// </summary>
     public Memory<byte> Memory(int offset, int length) => (_manager ??= new Manager(this)).Memory.Slice(offset, length);
 
     public void Dispose()

@@ -152,6 +152,63 @@ public sealed class DmaObserverTests
         Assert.True(file.IsClosed);
     }
 
+    [Fact]
+    public void An_observer_that_throws_leaves_nothing_mapped_and_keeps_nothing_from_others()
+    {
+        var space = new DmaSpace();
+        var (first, last) = (new Noting(), new Noting());
+        var throws = true;
+        using var one = space.Observe(first);
+        using var two = space.Observe(new Noting { OnMap = Throw, OnUnmap = Throw });
+        using var three = space.Observe(last);
+        var map = new Watched(0x10000);
+        Assert.Throws<NotSupportedException>(() => space.Map(map));
+        Assert.Equal(0, space.Count);
+        Assert.Equal(["map 10000", "unmap 10000"], first.Calls);
+        Assert.False(map.IsUnmapped);
+        map.Discard();
+
+        throws = false;
+        var maps = new[] { new Watched(0x20000), new Watched(0x30000) };
+        Assert.All(maps, m => Assert.True(space.Map(m).IsSuccess));
+        throws = true;
+        Assert.Throws<NotSupportedException>(() => space.Unmap(0, ulong.MaxValue));
+        Assert.All(maps, m => Assert.True(m.IsUnmapped));
+        Assert.Equal(["map 20000", "map 30000", "unmap 20000", "unmap 30000"], last.Calls);
+
+        void Throw()
+        {
+            if (throws)
+                throw new NotSupportedException();
+        }
+    }
+
+    [Fact]
+    public void An_observer_ends_its_following_inside_a_call_and_changes_nothing_else()
+    {
+        var space = new DmaSpace();
+        IDisposable? following = null;
+        var other = new Noting();
+        var leaving = new Noting
+        {
+            OnMap = () =>
+            {
+                following?.Dispose();
+                Assert.Throws<InvalidOperationException>(() => space.Map(new DmaMapOfNothing()));
+                Assert.Throws<InvalidOperationException>(space.UnmapAll);
+            },
+        };
+        following = space.Observe(leaving);
+        using var two = space.Observe(other);
+        Map(space, 0x10000);
+        Map(space, 0x20000);
+        Assert.Equal(["map 10000"], leaving.Calls);
+        Assert.Equal(["map 10000", "map 20000"], other.Calls);
+        space.UnmapAll();
+    }
+
+    private sealed unsafe class DmaMapOfNothing() : DmaMap(0x50000, 4096, DmaAccess.Read, null);
+
     private static void Map(DmaSpace space, ulong iova) => Assert.True(space.Map(LocalMemory.Allocate(iova, 4096)).IsSuccess);
 
     private sealed class Noting : IDmaObserver

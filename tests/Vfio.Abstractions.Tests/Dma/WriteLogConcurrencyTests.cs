@@ -108,6 +108,52 @@ public sealed class WriteLogConcurrencyTests
     }
 
     [Fact]
+    public void A_mark_that_waited_over_a_report_looks_at_the_turn_again_and_marks_once_more()
+    {
+        var layout = LogLayout.Of([new(0, Pages * Page)], Page).Value;
+        var bits = new ulong[Pages / 64];
+        var (looks, waits) = (0, 2);
+        RunningLog log = null!;
+        log = new(layout, LogMemory.TryReserve(2 * layout.Words)!)
+        {
+            TurnSeen = () =>
+            {
+                looks++;
+                if (waits-- > 0)
+                    log.Harvest(new(0, (Pages * Page) - 1, 12, bits));
+            },
+        };
+        log.Mark(3 * Page, 3 * Page);
+        Assert.Equal(3, looks);
+        log.Harvest(new(0, (Pages * Page) - 1, 12, bits));
+        Assert.Equal(8ul, bits[0]);
+    }
+
+    [Fact]
+    public void Of_a_long_mark_only_the_piece_that_a_report_fell_into_is_marked_again()
+    {
+        // Otherwise a client that reports without a pause could have the mark begun anew for ever.
+        const ulong Length = 64ul * LogLayout.ChunkWords * 64 * Page;
+        var layout = LogLayout.Of([new(0, Length)], Page).Value;
+        var bits = new ulong[layout.Words];
+        var looks = 0;
+        RunningLog log = null!;
+        log = new(layout, LogMemory.TryReserve(2 * layout.Words)!)
+        {
+            TurnSeen = () =>
+            {
+                if (++looks is 10 or 20)
+                    log.Harvest(new(0, Length - 1, 12, bits));
+            },
+        };
+        log.Mark(5 * Page, Length - 1);
+        Assert.Equal(64 + 2, looks);
+        log.Harvest(new(0, Length - 1, 12, bits));
+        Assert.Equal(~0x1Ful, bits[0]);
+        Assert.False(bits.AsSpan(1).ContainsAnyExcept(ulong.MaxValue));
+    }
+
+    [Fact]
     public async Task What_has_returned_before_a_report_is_asked_for_is_in_it()
     {
         var space = new DmaSpace();

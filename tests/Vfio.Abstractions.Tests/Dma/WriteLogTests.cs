@@ -1,6 +1,11 @@
+using System.Runtime.InteropServices;
+
 namespace Vfio.Tests.Dma;
 
-public sealed class WriteLogTests
+// What the process has mapped is counted: nobody else may map meanwhile.
+[CollectionDefinition(nameof(WriteLogTests), DisableParallelization = true)]
+[Collection(nameof(WriteLogTests))]
+public sealed partial class WriteLogTests
 {
     private const ulong Page = 4096;
     private readonly DmaSpace _space = new();
@@ -181,6 +186,34 @@ public sealed class WriteLogTests
     }
 
     [Fact]
+    public void A_map_that_is_mapped_twice_is_refused_and_stays_logged()
+    {
+        var map = LocalMemory.Allocate(0x10000, (int)Page);
+        Assert.True(_space.Map(map).IsSuccess);
+        Start(new IovaRange(0, 0x100000));
+        Assert.Equal(Errno.EEXIST, _space.Map(map).Error);
+        Assert.Equal(Errno.EEXIST, new DmaSpace().Map(map).Error);
+        Assert.True(_space.TryAcquire(0x10000, 8, DmaAccess.Write, out var segment));
+        segment.Dispose();
+        Assert.Equal([0x10], Dirty());
+        _space.UnmapAll();
+    }
+
+    [Fact]
+    public unsafe void Memory_that_is_locked_cannot_be_given_back_and_says_so()
+    {
+        // As in a process that has called mlockall.
+        const int Bytes = 3 << 20;
+        var memory = LogMemory.TryReserve(Bytes / 8)!;
+        memory.Address[0] = 1;
+        Assert.Equal(0, MemoryLock(memory.Address, 4096));
+        Assert.False(memory.TryClear());
+        Assert.Equal(0, MemoryUnlock(memory.Address, 4096));
+        Assert.True(memory.TryClear());
+        Assert.Equal(0ul, memory.Address[0]);
+    }
+
+    [Fact]
     public void Marking_allocates_nothing()
     {
         Map(0x10000, 16);
@@ -196,6 +229,12 @@ public sealed class WriteLogTests
             Assert.True(i == 0 || GC.GetAllocatedBytesForCurrentThread() == before);
         }
     }
+
+    [LibraryImport("libc", EntryPoint = "mlock")]
+    private static unsafe partial int MemoryLock(void* address, nuint length);
+
+    [LibraryImport("libc", EntryPoint = "munlock")]
+    private static unsafe partial int MemoryUnlock(void* address, nuint length);
 
     private static int Maps() => File.ReadLines("/proc/self/maps").Count();
 

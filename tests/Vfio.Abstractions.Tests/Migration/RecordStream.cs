@@ -62,8 +62,8 @@ internal static class RecordStream
     public static async Task<Loaded> LoadAsync(
         ReadOnlyMemory<byte> stream, int piece = int.MaxValue, string name = Name, int limit = 4096, uint[]? tags = null)
     {
-        // A flush that waits until all has been examined: the writer of a session's bytes waits so.
-        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 1, resumeWriterThreshold: 1, useSynchronizationContext: false));
+        // The reader runs inside the flush, so that when it returns the reader has judged what there is, and asks for more or has ended.
+        var pipe = new Pipe(new PipeOptions(readerScheduler: PipeScheduler.Inline, pauseWriterThreshold: 0, useSynchronizationContext: false));
         var loading = DrainAsync(new MigrationRecordReader(pipe.Reader, name, tags ?? Tags, limit));
         var given = 0;
         while (given < stream.Length && !loading.IsCompleted)
@@ -72,7 +72,7 @@ internal static class RecordStream
             stream.Span.Slice(given, count).CopyTo(pipe.Writer.GetSpan(count));
             pipe.Writer.Advance(count);
             given += count;
-            await Task.WhenAny(pipe.Writer.FlushAsync().AsTask(), loading);
+            await pipe.Writer.FlushAsync();
         }
 
         if (loading.IsCompleted && given < stream.Length)

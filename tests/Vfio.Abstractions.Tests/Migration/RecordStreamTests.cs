@@ -272,4 +272,37 @@ public sealed class RecordStreamTests
 
         Assert.Equal(loaded.Records.Count, at);
     }
+
+    [Fact]
+    public async Task A_payload_that_was_given_up_between_two_of_its_records_cannot_be_continued_by_another()
+    {
+        // Otherwise the reader would be handed the beginning of the one and the whole of the other as one payload, with every sum right.
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 4096, resumeWriterThreshold: 1, useSynchronizationContext: false));
+        var writer = new MigrationRecordWriter(pipe.Writer, new("example", 1), payloadLimit: 1024);
+        using var cancelling = new CancellationTokenSource();
+        var saving = writer.WriteAsync(1, new byte[16384], cancellationToken: cancelling.Token).AsTask();
+        Assert.False(saving.IsCompleted);
+        await cancelling.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => saving);
+        Assert.Throws<InvalidOperationException>(() => writer.GetMemory(1));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => writer.EndAsync(TestContext.Current.CancellationToken).AsTask());
+    }
+
+    [Fact]
+    public async Task A_record_that_was_refused_leaves_the_stream_as_it_was()
+    {
+        var cancelled = TestContext.Current.CancellationToken;
+        var stream = RecordStream.Write(async writer =>
+        {
+            await Assert.ThrowsAsync<InvalidOperationException>(() => writer.CommitAsync(1, 8, continues: true, cancellationToken: cancelled).AsTask());
+            writer.GetMemory(4);
+            await Assert.ThrowsAsync<InvalidOperationException>(() => writer.CommitAsync(1, 5, continues: true, cancellationToken: cancelled).AsTask());
+            await Assert.ThrowsAnyAsync<ArgumentException>(() => writer.CommitAsync(1, int.MaxValue, continues: true, cancellationToken: cancelled).AsTask());
+            Assert.True((await writer.WriteAsync(0, new byte[] { 1 }, cancellationToken: cancelled)).IsSuccess);
+            Assert.True((await writer.EndAsync(cancelled)).IsSuccess);
+        });
+        var loaded = await RecordStream.LoadAsync(stream);
+        Assert.Equal(Errno.None, loaded.Error);
+        Assert.Equal([0u], loaded.Records.Select(record => record.Tag));
+    }
 }

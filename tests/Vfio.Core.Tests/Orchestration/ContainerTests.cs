@@ -68,6 +68,33 @@ public sealed class ContainerTests
         Assert.All(rig.Sources, d => Assert.Equal(MigrationState.Running, d.State));
     }
 
+    [Fact]
+    public async Task A_full_disk_is_called_that_and_the_devices_run()
+    {
+        var rig = new Rig();
+        await using var file = new FileStream("/dev/full", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+        var failure = await Assert.ThrowsAsync<MigrationFailedException>(
+            () => new MigrationSource(Rig.Named(rig.Sources)).SaveAsync(file, null, TestContext.Current.CancellationToken));
+        Assert.Equal((Errno.ENOSPC, MigrationOutcome.SourceRuns), (failure.Error, failure.Outcome));
+        Assert.DoesNotContain("connection", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(MigrationState.Running, rig.Sources[0].State);
+    }
+
+    [Fact]
+    public async Task Publishing_a_file_is_part_of_the_downtime()
+    {
+        var clock = new AutoClock();
+        var summary = await new MigrationSource(Rig.Named(new Rig().Sources), new() { TimeProvider = clock }).SaveAsync(
+            new MemoryStream(),
+            _ =>
+            {
+                clock.Advance(TimeSpan.FromSeconds(5));
+                return ValueTask.CompletedTask;
+            },
+            TestContext.Current.CancellationToken);
+        Assert.Equal(TimeSpan.FromSeconds(5), summary.Downtime);
+    }
+
     [Theory]
     [InlineData("8086:1572", "8086:1572", null)]
     [InlineData("8086:1572", "", null)]
@@ -90,6 +117,19 @@ public sealed class ContainerTests
         Assert.Equal(refusal, failure.Message);
         Assert.Equal(MigrationState.Running, rig.Destinations[0].State);
         Assert.DoesNotContain(rig.World.Journal, line => line[0] == 'a');
+    }
+
+    [Fact]
+    public async Task What_a_source_calls_its_devices_is_shown_as_plain_text()
+    {
+        var rig = new Rig();
+        var file = new MemoryStream();
+        MigratingDevice hostile = new("A\u001b[2J\nvfio: done\u202e", rig.Sources[0], "1\u009b31m\u2028");
+        await new MigrationSource([hostile]).SaveAsync(file, null, TestContext.Current.CancellationToken);
+        file.Position = 0;
+        var failure = await Assert.ThrowsAsync<MigrationFailedException>(() => new MigrationDestination(Rig.Named(rig.Destinations, "2"))
+            .RestoreAsync(file, TestContext.Current.CancellationToken));
+        Assert.Equal("A?[2J?vfio: done? is 1?31m?, and a is 2", failure.Message);
     }
 
     [Fact]

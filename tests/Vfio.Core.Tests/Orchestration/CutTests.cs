@@ -40,6 +40,28 @@ public sealed class CutTests
     }
 
     [Fact]
+    public async Task A_destination_that_runs_without_its_source_is_not_given_up_any_more()
+    {
+        var whole = new Rig(2);
+        await whole.SucceedAsync();
+        var rig = new Rig(2, wire: new(cutThere: whole.Wire.Source.Written - 1)) { DestinationOptions = new() { RunWhenSourceIsLost = true } };
+        rig.World.OnOperation = (device, operation, _) =>
+        {
+            if (device.Name == "b" && operation == "Stop to RunningP2P")
+            {
+                rig.DestinationGivesUp.Cancel();
+                return Errno.EIO;
+            }
+
+            return Errno.None;
+        };
+        await rig.RunAsync();
+        var failure = Assert.IsType<MigrationFailedException>(rig.DestinationFailure);
+        Assert.Equal(MigrationOutcome.DestinationMayRun, failure.Outcome);
+        Assert.Equal([new("a", MigrationState.RunningP2P), new("b", MigrationState.Stop)], failure.Devices);
+    }
+
+    [Fact]
     public async Task A_destination_told_to_run_whose_confirmation_is_lost_runs_and_the_source_stays_in_STOP()
     {
         var whole = new Rig();

@@ -100,6 +100,26 @@ public sealed class FailureTests
     }
 
     [Fact]
+    public async Task A_source_that_runs_again_says_so_whatever_failed_on_the_way()
+    {
+        var rig = new Rig(2);
+        var failed = false;
+        rig.World.OnOperation = (device, operation, _) =>
+        {
+            if (device.IsSource && device.State == MigrationState.StopCopy && operation == "read")
+                rig.SourceGivesUp.Cancel();
+            if (!device.IsSource || operation != "get state" || !rig.SourceGivesUp.IsCancellationRequested || failed)
+                return Errno.None;
+            failed = true;
+            return Errno.EIO;
+        };
+        await rig.RunAsync();
+        Assert.True(failed);
+        rig.AssertHonest();
+        Assert.IsType<OperationCanceledException>(rig.SourceFailure, exactMatch: false);
+    }
+
+    [Fact]
     public async Task A_destination_that_was_reset_with_everything_loaded_does_not_run_in_its_place()
     {
         var rig = new Rig(2);

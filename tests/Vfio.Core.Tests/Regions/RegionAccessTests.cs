@@ -180,7 +180,7 @@ public sealed class RegionAccessTests
         var function = WithBars(out _, out _);
         await using var device = await OpenDevice.Open(function);
 
-        Assert.Equal(9, device.Core.RegisterRegion(new Scratch()).Value);
+        Assert.Equal(9, device.Core.RegisterRegion(new MemoryRegion(16, new(0x80001234, 1))).Value);
         Assert.Equal(10, device.Info.RegionCount);
         Assert.Equal(new RegionType(0x80001234, 1), device.GetRegionInfo(9).Value.Type);
         Assert.Equal(2, device.Write(9, 14, [1, 2, 3]).Value);
@@ -191,7 +191,7 @@ public sealed class RegionAccessTests
         Assert.Equal(Errno.EINVAL, device.Read(10, 0, read).Error);
 
         await device.CloseAsync(ResetCause.Close);
-        Assert.Equal(Errno.EINVAL, device.Core.RegisterRegion(new Scratch()).Error);
+        Assert.Equal(Errno.EINVAL, device.Core.RegisterRegion(new MemoryRegion(16, new(0x80001234, 1))).Error);
         await device.OpenAsync(new() { Dma = new DmaSpace() }, TestContext.Current.CancellationToken);
         Assert.Equal(9, device.Info.RegionCount);
     }
@@ -205,28 +205,5 @@ public sealed class RegionAccessTests
         rom.Memory[0] = 0x55;
         rom.Memory[1] = 0xAA;
         return function;
-    }
-
-    private sealed class Scratch : DeviceRegion
-    {
-        private readonly byte[] _bytes = new byte[16];
-
-        public override RegionType? Type => new RegionType(0x80001234, 1);
-
-        public override ulong Size => 16;
-
-        public override RegionFlags Flags => RegionFlags.Read | RegionFlags.Write;
-
-        public override VfioResult<int> Read(ulong offset, Span<byte> destination)
-        {
-            _bytes.AsSpan((int)offset, destination.Length).CopyTo(destination);
-            return destination.Length;
-        }
-
-        public override VfioResult<int> Write(ulong offset, ReadOnlySpan<byte> source)
-        {
-            source.CopyTo(_bytes.AsSpan((int)offset));
-            return source.Length;
-        }
     }
 }

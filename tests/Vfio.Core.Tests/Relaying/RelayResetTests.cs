@@ -40,6 +40,35 @@ public sealed class RelayResetTests
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(8)]
+    public async Task Only_the_byte_of_the_FLR_bit_counts_wherever_a_write_begins(int width)
+    {
+        const int DeviceControlHigh = 0x49, AfControl = 0x78;
+        for (var offset = 0x40; offset < 0x80; offset++)
+        {
+            for (var at = 0; at < width; at++)
+            {
+                var relay = await RelayDevice.Open(Function());
+                var bytes = new byte[width];
+                bytes[at] = 0x81;
+                relay.Write(RegionIndex.Config, (ulong)offset, bytes);
+                string[] expected = (offset + at) switch
+                {
+                    DeviceControlHigh => [$"prepare {ResetCause.PcieFlr}", $"done {ResetCause.PcieFlr}"],
+                    AfControl => [$"prepare {ResetCause.AfFlr}", $"done {ResetCause.AfFlr}"],
+                    _ => [],
+                };
+                Assert.Equal((offset, at, string.Join(' ', expected)), (offset, at, string.Join(' ', relay.Hooks)));
+                await relay.CloseAsync(ResetCause.Close);
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(0x48, new byte[] { 0x00, 0x20 })]
     [InlineData(0x4A, new byte[] { 0x00, 0x80 })]
     [InlineData(0x79, new byte[] { 0x01 })]

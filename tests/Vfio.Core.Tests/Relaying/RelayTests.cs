@@ -100,7 +100,7 @@ public sealed class RelayTests
         var relay = Over(below);
         Assert.True((await relay.OpenAsync(new() { Dma = new DmaSpace() }, Cancellation)).IsSuccess);
 
-        Assert.Equal(10, relay.Core.RegisterRegion(new Register(16)).Value);
+        Assert.Equal(10, relay.Core.RegisterRegion(new MemoryRegion(16, new(0x8000_5678, 2))).Value);
         Assert.Equal(11, relay.Info.RegionCount);
         Assert.Equal(new RegionType(0x8000_1234, 1), relay.GetRegionInfo(9).Value!.Type);
         Assert.Equal(new RegionType(0x8000_5678, 2), relay.GetRegionInfo(10).Value!.Type);
@@ -111,7 +111,7 @@ public sealed class RelayTests
         Assert.Equal([1, 2, 3, 4], read[..4]);
         Assert.Equal(Errno.EINVAL, relay.Read(10, 16, read).Error);
         await relay.CloseAsync(ResetCause.Close);
-        Assert.Equal(Errno.EINVAL, relay.Core.RegisterRegion(new Register(16)).Error);
+        Assert.Equal(Errno.EINVAL, relay.Core.RegisterRegion(new MemoryRegion(16, new(0x8000_5678, 2))).Error);
     }
 
     [Fact]
@@ -235,28 +235,5 @@ public sealed class RelayTests
         hardware.Extended(0x0001, 0x48);
         hardware.Extended(0x0010, 0x40);
         return hardware;
-    }
-
-    private sealed class Register(int size) : DeviceRegion
-    {
-        private readonly byte[] _bytes = new byte[size];
-
-        public override RegionType? Type => new RegionType(0x8000_5678, 2);
-
-        public override ulong Size => (ulong)_bytes.Length;
-
-        public override RegionFlags Flags => RegionFlags.Read | RegionFlags.Write;
-
-        public override VfioResult<int> Read(ulong offset, Span<byte> destination)
-        {
-            _bytes.AsSpan((int)offset, destination.Length).CopyTo(destination);
-            return destination.Length;
-        }
-
-        public override VfioResult<int> Write(ulong offset, ReadOnlySpan<byte> source)
-        {
-            source.CopyTo(_bytes.AsSpan((int)offset));
-            return source.Length;
-        }
     }
 }

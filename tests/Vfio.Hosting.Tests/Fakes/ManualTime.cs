@@ -1,8 +1,9 @@
 namespace Vfio.Hosting.Tests;
 
-/// <summary>A clock that a test moves. Thread-safe.</summary>
+/// <summary>A clock that a test moves. Timers fire in <see cref="Advance"/>, on its thread, the earliest first. Thread-safe.</summary>
 internal sealed class ManualTime : TimeProvider
 {
+    private static readonly DateTimeOffset Start = DateTimeOffset.FromUnixTimeSeconds(1_800_000_000);
     private readonly Lock _lock = new();
     private readonly List<Timer> _timers = [];
     private TimeSpan _now;
@@ -14,6 +15,8 @@ internal sealed class ManualTime : TimeProvider
         lock (_lock)
             return _now.Ticks;
     }
+
+    public override DateTimeOffset GetUtcNow() => Start + TimeSpan.FromTicks(GetTimestamp());
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
@@ -31,21 +34,25 @@ internal sealed class ManualTime : TimeProvider
 
     public void Advance(TimeSpan by)
     {
-        List<Timer> due;
+        lock (_lock)
+            _now += by;
+        while (TakeDue() is { } timer)
+            timer.Fire();
+    }
+
+    private Timer? TakeDue()
+    {
         lock (_lock)
         {
-            _now += by;
-            due = [.. _timers.Where(t => t.Due <= _now)];
-            foreach (var timer in due)
-            {
-                if (timer.Period > TimeSpan.Zero)
-                    timer.Due += timer.Period;
-                else
-                    _timers.Remove(timer);
-            }
+            var timer = _timers.Where(t => t.Due <= _now).MinBy(t => t.Due);
+            if (timer is null)
+                return null;
+            if (timer.Period > TimeSpan.Zero)
+                timer.Due += timer.Period;
+            else
+                _timers.Remove(timer);
+            return timer;
         }
-
-        due.ForEach(t => t.Fire());
     }
 
     private sealed class Timer(ManualTime time, TimerCallback callback, object? state) : ITimer
@@ -70,11 +77,7 @@ internal sealed class ManualTime : TimeProvider
 
         public void Fire() => callback(state);
 
-        public void Dispose()
-        {
-            lock (time._lock)
-                time._timers.Remove(this);
-        }
+        public void Dispose() => Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 
         public ValueTask DisposeAsync()
         {

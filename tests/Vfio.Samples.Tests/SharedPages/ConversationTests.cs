@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 using SharedPages;
+using Vfio.Hosting.Tests;
 using Vfio.Native;
 using Vfio.Samples.Tests.Peers;
 using Vfio.User.Tests.Peers;
@@ -12,7 +13,7 @@ public sealed class ConversationTests
 {
     private const uint Stop = 1, Running = 2, StopCopy = 3, Resuming = 4, PreCopy = 6;
     private const int PageSize = 4096;
-    private readonly ManualClock _clock = new();
+    private readonly ManualTime _clock = new();
 
     [Fact]
     public async Task The_whole_conversation_of_libvfio_users_sample_client_goes_through()
@@ -39,7 +40,7 @@ public sealed class ConversationTests
         client.ListenToIntx(interrupt);
         client.LogDma(6);
 
-        var alarm = BitConverter.GetBytes(_clock.Seconds + 1);
+        var alarm = BitConverter.GetBytes(_clock.GetUtcNow().ToUnixTimeSeconds() + 1);
         client.Write(0, 0, alarm);
         Assert.Equal(alarm, client.Read(0, 0, 8));
         _clock.Advance(TimeSpan.FromSeconds(1));
@@ -55,7 +56,7 @@ public sealed class ConversationTests
             client.Expect(unmap, 7, 3, unmap);
         }
 
-        client.Write(0, 0, BitConverter.GetBytes(_clock.Seconds + 10));
+        client.Write(0, 0, BitConverter.GetBytes(_clock.GetUtcNow().ToUnixTimeSeconds() + 10));
         var (stream, pages) = Save(client);
         Load(destination, stream, pages, file, descriptors, count);
         Interrupts.AssertSilent(interrupt);

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using SharedPages;
+using Vfio.Hosting.Tests;
 using Vfio.Native;
 using Vfio.Samples.Tests.Peers;
 
@@ -8,7 +9,7 @@ namespace Vfio.Samples.Tests.SharedPages;
 public sealed class DeviceTests
 {
     private const int Pages = 0x3000;
-    private readonly ManualClock _clock = new();
+    private readonly ManualTime _clock = new();
 
     [Fact]
     public async Task The_alarm_goes_off_once_and_clears_itself()
@@ -169,5 +170,5 @@ public sealed class DeviceTests
         Interrupts.AssertComes(there);
     }
 
-    private byte[] Time(int seconds) => BitConverter.GetBytes(_clock.Seconds + seconds);
+    private byte[] Time(int seconds) => BitConverter.GetBytes(_clock.GetUtcNow().ToUnixTimeSeconds() + seconds);
 }

@@ -2,6 +2,9 @@ namespace Vfio.Tool.Tests.Migration;
 
 public sealed class MigrateTests
 {
+    private const string LongPlace =
+        "unix:/tmp/a-path-that-is-longer-than-what-an-address-of-a-unix-socket-has-room-for/because-the-kernel-gives-it-no-more-than-108-bytes";
+
     [Fact]
     public async Task A_device_moves_between_two_functions_of_the_command()
     {
@@ -33,6 +36,21 @@ public sealed class MigrateTests
         Assert.Contains($"restored {Movers.Function} from {place}: ", received.Out, StringComparison.Ordinal);
         Assert.False(File.Exists(movers.Path("wire")));
         await movers.AssertMovedAsync();
+    }
+
+    [Fact]
+    public async Task Show_tells_the_state_of_a_kept_device_and_leaves_it_in_it()
+    {
+        await using var movers = await Movers.StartAsync();
+        Assert.Equal(0, (await movers.MigrateAsync(movers.Path("state"), "--no-precopy")).Code);
+        var shown = (await Cli.RunAsync("--remote", movers.Path("source"), "show", Movers.Function, "--json")).Json();
+        Assert.Equal(["stop-copy", "p2p", "pre-copy"], shown.GetProperty("migration").EnumerateArray().Select(flag => flag.GetString()));
+        Assert.Equal("Stop", shown.GetProperty("migrationState").GetProperty("state").GetString());
+        Assert.Equal(Movers.Content.Length, shown.GetProperty("migrationState").GetProperty("dataSize").GetInt64());
+        var text = (await Cli.RunAsync("--remote", movers.Path("source"), "show", Movers.Function)).Out;
+        Assert.Contains($"\tMigration state: Stop, STOP_COPY {Movers.Content.Length} bytes\n", text, StringComparison.Ordinal);
+        Assert.Equal(MigrationState.Stop, (await movers.Source.MigrationOps.GetStateAsync(CancellationToken.None)).Value);
+        Assert.Equal(Movers.Content, movers.Source.State);
     }
 
     [Fact]
@@ -143,6 +161,76 @@ public sealed class MigrateTests
         Assert.Contains("migrated ", result.Out, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_directory_is_refused_before_the_device_is_touched()
+    {
+        await using var movers = await Movers.StartAsync();
+        var steps = 0;
+        movers.Source.OnStep = _ => steps++;
+        (await movers.MigrateAsync(movers.Directory.FullName)).AssertFailed(1, "is a directory");
+        Assert.Equal(0, steps);
+        Assert.False(File.Exists(movers.Directory.FullName + ".partial"));
+    }
+
+    [Fact]
+    public async Task A_device_that_a_migration_has_left_runs_again_only_where_that_was_asked_for()
+    {
+        foreach (var state in new[] { MigrationState.PreCopy, MigrationState.StopCopy, MigrationState.Stop })
+        {
+            await using var movers = await Movers.StartAsync();
+            var left = await movers.Source.MigrationOps.SetStateAsync(state, TestContext.Current.CancellationToken);
+            if (left.Value is { } stream)
+                await stream.DisposeAsync();
+            (await movers.MigrateAsync(movers.Path("state"))).AssertFailed(1, "--recover");
+            Assert.Equal(state, (await movers.Source.MigrationOps.GetStateAsync(CancellationToken.None)).Value);
+            var sent = await movers.MigrateAsync(movers.Path("state"), "--recover");
+            Assert.True(sent.Code == 0, sent.Error);
+            Assert.Contains("RUNNING again", sent.Error, StringComparison.Ordinal);
+            Assert.Equal(0, (await movers.Restore(movers.Path("state")).Ended).Code);
+            await movers.AssertMovedAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_restore_that_failed_half_way_can_be_tried_again()
+    {
+        await using var movers = await Movers.StartAsync();
+        Assert.Equal(0, (await movers.MigrateAsync(movers.Path("state"))).Code);
+        var left = await movers.Destination.MigrationOps.SetStateAsync(MigrationState.Resuming, TestContext.Current.CancellationToken);
+        await left.Value!.DisposeAsync();
+        var received = await movers.Restore(movers.Path("state")).Ended;
+        Assert.True(received.Code == 0, received.Error);
+        await movers.AssertMovedAsync();
+    }
+
+    [Fact]
+    public async Task An_interrupt_is_heeded_while_the_destination_hangs()
+    {
+        await using var movers = await Movers.StartAsync();
+        using var interrupt = new CancellationTokenSource();
+        using var released = new ManualResetEventSlim();
+        movers.Destination.OnStep = arc =>
+        {
+            if (arc.To != MigrationState.Resuming)
+                return;
+            interrupt.Cancel();
+            released.Wait();
+        };
+        try
+        {
+            var moving = Cli.RunAsync(
+                new(), interrupt.Token, "--remote", movers.Path("source"), "--remote", movers.Path("destination"),
+                "migrate", "ffff:00:00.0", "--to", "ffff:00:01.0");
+            (await moving.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken)).AssertFailed(130, "interrupted");
+        }
+        finally
+        {
+            released.Set();
+        }
+
+        await movers.AssertNotMovedAsync();
+    }
+
     [Theory]
     [InlineData(2, "name one for each", "migrate", "00.1", "00.2", "--to", "00.3")]
     [InlineData(2, "one place", "migrate", "00.1", "00.2", "--to", "unix:/a", "unix:/b")]
@@ -152,6 +240,7 @@ public sealed class MigrateTests
     [InlineData(2, "are for tcp", "migrate", "00.1", "--to", "unix:/a", "--insecure")]
     [InlineData(2, "tcp:HOST:PORT", "migrate", "00.1", "--to", "tcp:localhost", "--insecure")]
     [InlineData(2, "tcp:HOST:PORT", "migrate", "00.1", "--to", "tcp:::1:5", "--insecure")]
+    [InlineData(2, "at most 107 bytes", "migrate", "00.1", "--to", LongPlace)]
     [InlineData(2, "--downtime -1", "migrate", "00.1", "--to", "a", "--downtime", "-1")]
     [InlineData(2, "--max-rounds 0", "migrate", "00.1", "--to", "a", "--max-rounds", "0")]
     [InlineData(2, "--timeout 0", "migrate", "00.1", "--to", "a", "--timeout", "0")]

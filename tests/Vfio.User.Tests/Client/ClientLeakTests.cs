@@ -12,7 +12,7 @@ public class ClientLeakTests
         await using var server = await MigratingServer.StartAsync();
         await RepeatAsync(server, 20);
         var (descriptors, threads) = (TestFiles.OpenDescriptors(), ClientThreads());
-        await RepeatAsync(server, 200);
+        await RepeatAsync(server, 1000);
         GC.Collect();
         GC.WaitForPendingFinalizers();
         Assert.True(

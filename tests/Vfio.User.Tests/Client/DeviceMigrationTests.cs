@@ -50,28 +50,28 @@ public class DeviceMigrationTests
         for (var round = 0; ; round++)
         {
             // The device gives some, and then nothing until the read has been given up.
-            using var gate = new SemaphoreSlim(0);
-            using var asked = new SemaphoreSlim(0);
+            var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var stopAt = reads + 50_000 + (round * 7919);
             server.Migration.OnRead = async token =>
             {
                 if (Interlocked.Increment(ref reads) != stopAt)
                     return;
-                asked.Release();
-                await gate.WaitAsync(token);
+                asked.SetResult();
+                await gate.Task.WaitAsync(token);
             };
             using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
             var read = stream.ReadAsync(buffer, giveUp.Token).AsTask();
-            if (await Task.WhenAny(read, asked.WaitAsync(Cancelled)) != read)
+            if (await Task.WhenAny(read, asked.Task.WaitAsync(Cancelled)) != read)
             {
                 await giveUp.CancelAsync();
                 var given = Task.WhenAny(read, Task.Delay(Timeout.Infinite, Cancelled));
-                gate.Release();
+                gate.SetResult();
                 await given;
             }
             else
             {
-                gate.Release();
+                gate.SetResult();
             }
 
             if (read.IsCanceled)

@@ -36,6 +36,33 @@ public class ByMessageTests
         }
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    public async Task What_is_written_by_message_is_in_the_log_also_where_the_client_fails_it(int errno)
+    {
+        var (server, client) = await StartAsync();
+        await using (server)
+        using (client)
+        using (var file = TestFiles.SealedMemory(8192))
+        {
+            client.Succeed(2, TestClient.Map(Mapped, 8192), file);
+            var pageSize = 4096ul;
+            var log = server.Device.Dma.WriteLog!;
+            Assert.True(log.Start([new(Mapped, 8192)], ref pageSize).IsSuccess);
+            var write = OnThread(() => server.Device.Dma.ByMessage!.Write(Mapped + 4096, new byte[] { 7, 8 }));
+            var request = ReceiveRequest(client.Socket, 12, Mapped + 4096, 2);
+            if (errno == 0)
+                Answer(client, request, Mapped + 4096, 2ul);
+            else
+                Assert.True(client.Socket.Send(RawMessage.Build(request.Id, 12, [], 0x21, (uint)errno)));
+            Assert.Equal((Errno)errno, (await write).Error);
+            var bits = new ulong[1];
+            Assert.True(log.Report(Mapped, 8192, 4096, bits).IsSuccess);
+            Assert.Equal(2ul, bits[0]);
+        }
+    }
+
     [Fact]
     public async Task What_is_not_mapped_or_not_for_that_is_asked_of_nobody()
     {

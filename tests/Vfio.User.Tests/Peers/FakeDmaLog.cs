@@ -9,6 +9,8 @@ internal sealed class FakeDmaLog : IDmaLogging
 
     public Func<Errno>? OnReport { get; set; }
 
+    public Action? OnStart { get; set; }
+
     /// <summary>What each report was of.</summary>
     public List<(ulong Iova, ulong Length, ulong PageSize)> Reports { get; } = [];
 
@@ -18,6 +20,7 @@ internal sealed class FakeDmaLog : IDmaLogging
     {
         if (Ranges is not null || ranges.IsEmpty)
             return Errno.EINVAL;
+        OnStart?.Invoke();
         Ranges = ranges.ToArray();
         pageSize = 4096;
         return VfioResult.Success;

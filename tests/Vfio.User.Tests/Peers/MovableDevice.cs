@@ -14,6 +14,7 @@ internal sealed class MovableDevice : VfioDevice, IMigration
     private readonly byte[] _precopy;
     private byte[]? _loaded;
     private int _precopied;
+    private IDmaSpace? _dma;
 
     public MovableDevice(byte[] state, MigrationCapabilities capabilities, ushort deviceId = 0x1572, int precopySize = 3000)
     {
@@ -38,6 +39,11 @@ internal sealed class MovableDevice : VfioDevice, IMigration
 
     public MigrationCapabilities Capabilities { get; }
 
+    /// <summary>Whether what it writes is logged in its DMA space.</summary>
+    public bool LogsInSpace { get; set; }
+
+    public override IDmaLogging? DmaLogging => LogsInSpace ? _dma!.WriteLog : null;
+
     /// <summary>Told of each arc before it is made.</summary>
     public Action<MigrationArc>? OnStep { get; set; }
 
@@ -47,7 +53,7 @@ internal sealed class MovableDevice : VfioDevice, IMigration
 
     public override ValueTask<VfioResult> OpenAsync(VfioOpenContext context, CancellationToken cancellationToken)
     {
-        (IsOpen, Opens) = (true, Opens + 1);
+        (IsOpen, Opens, _dma) = (true, Opens + 1, context.Dma);
         return new(VfioResult.Success);
     }
 

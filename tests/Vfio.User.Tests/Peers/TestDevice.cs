@@ -43,7 +43,10 @@ internal sealed class TestDevice : VfioDevice, IDisposable
 
     public override IMigrationOps? MigrationOps => FakeMigration;
 
-    public override IDmaLogging? DmaLogging => FakeLog;
+    /// <summary>Whether what it writes is logged in its DMA space.</summary>
+    public bool LogsInSpace { get; set; }
+
+    public override IDmaLogging? DmaLogging => LogsInSpace ? Dma.WriteLog : FakeLog;
 
     public Func<int, ulong, int, VfioResult<int>?>? OnRead { get; set; }
 

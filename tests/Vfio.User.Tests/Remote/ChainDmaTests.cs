@@ -90,6 +90,24 @@ public class ChainDmaTests
     }
 
     [Fact]
+    public async Task An_unmap_is_over_when_the_far_device_has_let_go()
+    {
+        await using var chain = await Chain.StartAsync();
+        using var client = chain.Connect();
+        using var memory = TestFiles.SealedMemory(0x10000);
+        client.Succeed(2, TestClient.Map(Base, 0x10000), memory);
+        Assert.True(chain.Far.Device.Dma.TryAcquire(Base, 4, DmaAccess.Write, out var segment));
+        client.Socket.Send(RawMessage.Build(500, 3, TestClient.Unmap(Base, 0x10000)));
+        Assert.False(client.Socket.WaitReadable(200));
+        segment.Span[0] = 5;
+        segment.Dispose();
+        var reply = client.Socket.ReceiveMessage()!;
+        Assert.Equal((500, 0), (reply.Id, reply.Error));
+        Assert.Equal([5], TestFiles.Read(memory, 0, 1));
+        Assert.False(chain.Far.Device.Dma.TryAcquire(Base, 4, DmaAccess.Write, out _));
+    }
+
+    [Fact]
     public async Task A_reset_ends_a_transfer_of_the_far_device_that_waits_for_the_client()
     {
         await using var chain = await Chain.StartAsync();

@@ -1,5 +1,5 @@
-using System.IO.Pipelines;
 using Vfio.Core;
+using Vfio.Tool.Migration;
 using Vfio.User.Tests.Peers;
 
 namespace Vfio.User.Tests.Robustness;
@@ -30,7 +30,7 @@ public sealed class MigrationLeakTests : IAsyncDisposable
     public async Task A_thousand_migrations_leave_nothing()
         => await RepeatAsync(async (source, destination, _) =>
         {
-            var (from, to) = Connect();
+            var (from, to) = LocalConnection.Create();
             await using var here = from;
             await using var there = to;
             var receiving = new MigrationDestination([new("a", destination.MigrationOps!)]).ReceiveAsync(there, _end.Token);
@@ -44,7 +44,7 @@ public sealed class MigrationLeakTests : IAsyncDisposable
         => await RepeatAsync(async (source, destination, number) =>
         {
             using var given = new CancellationTokenSource();
-            var (from, to) = Connect();
+            var (from, to) = LocalConnection.Create();
             await using var there = to;
             var receiving = new MigrationDestination([new("a", destination.MigrationOps!)]).ReceiveAsync(there, CancellationToken.None);
             var stage = (MigrationStage)(number % (int)MigrationStage.HandingOver);
@@ -64,7 +64,7 @@ public sealed class MigrationLeakTests : IAsyncDisposable
         => await RepeatAsync(async (source, destination, number) =>
         {
             var lost = number % 2 == 0 ? source : destination;
-            var (from, to) = Connect();
+            var (from, to) = LocalConnection.Create();
             await using var there = to;
             var receiving = new MigrationDestination([new("a", destination.MigrationOps!)]).ReceiveAsync(there, CancellationToken.None);
             var stage = (MigrationStage)(1 + (number % (int)MigrationStage.StopCopy));
@@ -132,12 +132,6 @@ public sealed class MigrationLeakTests : IAsyncDisposable
         var device = new VfioUserDevice(endpoint, new() { ResetOnOpen = false });
         Assert.Equal(VfioResult.Success, await device.OpenAsync(new() { Dma = new DmaSpace() }, CancellationToken.None));
         return device;
-    }
-
-    private static (Stream From, Stream To) Connect()
-    {
-        Pipe there = new(), back = new();
-        return (new TwoWay(back.Reader, there.Writer), new TwoWay(there.Reader, back.Writer));
     }
 
     private sealed class Trigger(Func<MigrationProgress, bool> when, Action then) : IProgress<MigrationProgress>

@@ -197,15 +197,4 @@ public class LifeTests
         await server.Running.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         Assert.Equal("close ClientLost", server.Device.Events[^1]);
     }
-
-    private sealed class SteppedTime : TimeProvider
-    {
-        private long _now;
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public void Advance(TimeSpan time) => Interlocked.Add(ref _now, time.Ticks);
-
-        public override long GetTimestamp() => Interlocked.Read(ref _now);
-    }
 }

@@ -90,6 +90,25 @@ public class DirtyUnmapTests
         Assert.Equal(Fields.Of(48u, 1u, Base, Page, Page, 8ul, 1ul), client.Receive().Payload);
     }
 
+    [Fact]
+    public async Task An_answer_that_is_too_late_for_its_client_is_made_good_when_it_asks_again()
+    {
+        var time = new SteppedTime();
+        await using var server = await MigratingServer.StartAsync(new() { TimeProvider = time });
+        using var client = LoggingClient(server);
+        client.Succeed(2, TestClient.Map(Base, 2 * Page));
+        server.Log.Write(Base + Page);
+        server.Log.OnReport = () =>
+        {
+            time.Advance(TimeSpan.FromSeconds(5));
+            return Errno.None;
+        };
+        var unmap = Fields.Of(48u, 1u, Base, 2 * Page, Page, 8ul);
+        client.Refuse(Errno.ETIMEDOUT, 3, unmap);
+        server.Log.OnReport = null;
+        Assert.Equal(Fields.Of(48u, 1u, Base, 2 * Page, Page, 8ul, 3ul), client.Succeed(3, unmap));
+    }
+
     private static TestClient LoggingClient(MigratingServer server)
     {
         var client = server.Connect();

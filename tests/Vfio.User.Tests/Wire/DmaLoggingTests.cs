@@ -162,6 +162,79 @@ public class DmaLoggingTests
         Assert.Equal(Fields.Of(40u, Report, 0x10000ul, 6 * Page, Page, 0ul), client.Succeed(16, report));
     }
 
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(5, 3)]
+    [InlineData(63, 2)]
+    [InlineData(64, 64)]
+    [InlineData(70, 200)]
+    [InlineData(1, 319)]
+    public async Task Memory_that_is_mapped_later_has_just_its_own_bits(int first, int count)
+    {
+        const int Pages = 320;
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        client.Succeed(2, TestClient.Map(0x10000000, Page));
+        client.Succeed(16, Fields.Of(24u, Start, Page, 0u, 0u));
+        for (var times = 0; times < 300; times++)
+        {
+            client.Succeed(2, TestClient.Map((ulong)first * Page, (ulong)count * Page));
+            client.Succeed(3, TestClient.Unmap((ulong)first * Page, (ulong)count * Page));
+        }
+
+        var bitmap = client.Succeed(16, Fields.Of(32u + (Pages / 8), Report, 0ul, Pages * Page, Page)).AsSpan(32);
+        for (var page = 0; page < Pages; page++)
+            Assert.Equal(page >= first && page < first + count, (bitmap[page / 8] >> (page % 8) & 1) != 0);
+    }
+
+    [Fact]
+    public async Task Memory_at_both_ends_of_the_addresses_counts_as_written_too()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        const ulong Top = ulong.MaxValue - Page + 1;
+        client.Succeed(2, TestClient.Map(0x10000, Page));
+        client.Succeed(16, Fields.Of(24u, Start, Page, 0u, 0u));
+        client.Succeed(2, TestClient.Map(Top, Page));
+        client.Succeed(2, TestClient.Map(0, Page));
+        Assert.Equal(Fields.Of(40u, Report, Top, Page, Page, 1ul), client.Succeed(16, Fields.Of(40u, Report, Top, Page, Page)));
+        Assert.Equal(Fields.Of(40u, Report, 0ul, Page, Page, 1ul), client.Succeed(16, Fields.Of(40u, Report, 0ul, Page, Page)));
+    }
+
+    [Fact]
+    public async Task The_first_map_is_logged_before_the_device_can_write_there()
+    {
+        await using var server = await MigratingServer.StartAsync();
+        using var client = server.Connect();
+        using var memory = TestFiles.SealedMemory(0x1000);
+        client.Succeed(16, Fields.Of(24u, Start, Page, 0u, 0u));
+        var early = VfioResult.Success;
+        server.Log.OnStart = () => early = server.Inner.Device.Dma.Write(0x10000, [1]);
+        client.Succeed(2, TestClient.Map(0x10000, Page), memory);
+        Assert.NotNull(server.Log.Ranges);
+        Assert.Equal(Errno.EFAULT, early.Error);
+    }
+
+    [Fact]
+    public async Task A_report_that_is_too_late_for_its_client_is_made_good_by_the_next()
+    {
+        var time = new SteppedTime();
+        await using var server = await MigratingServer.StartAsync(new() { TimeProvider = time });
+        using var client = server.Connect();
+        client.Succeed(2, TestClient.Map(0x10000, 4 * Page));
+        client.Succeed(16, Fields.Of(24u, Start, Page, 0u, 0u));
+        server.Log.Write(0x11000);
+        server.Log.OnReport = () =>
+        {
+            time.Advance(TimeSpan.FromSeconds(5));
+            return Errno.None;
+        };
+        client.Refuse(Errno.ETIMEDOUT, 16, Fields.Of(40u, Report, 0x10000ul, 2 * Page, Page));
+        server.Log.OnReport = null;
+        Assert.Equal(
+            Fields.Of(40u, Report, 0x10000ul, 4 * Page, Page, 3ul), client.Succeed(16, Fields.Of(40u, Report, 0x10000ul, 4 * Page, Page)));
+    }
+
     [Fact]
     public async Task More_maps_than_a_log_has_ranges_are_covered_with_their_smallest_gaps()
     {

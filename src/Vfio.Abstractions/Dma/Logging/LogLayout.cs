@@ -66,7 +66,9 @@ internal sealed class LogLayout
         return index < 0 ? ~index : index;
     }
 
-    /// <summary>A range, and where its bits begin: its first page is one of the first 64, so that equal pages have equal bit numbers.</summary>
+    /// <summary>
+    /// A range, and where its bits begin: its first page is one of the first 64, so that equal pages have equal bit numbers.
+    /// </summary>
     internal readonly struct Slot
     {
         public Slot(IovaRange range, int shift, int word)

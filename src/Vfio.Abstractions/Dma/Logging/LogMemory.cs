@@ -40,10 +40,11 @@ internal sealed unsafe class LogMemory
     }
 
     /// <summary>Gives the memory back and reads as zero again; the addresses stay.</summary>
-    public void Clear()
+    /// <returns>False: it cannot be given back, as where the process has locked its memory (mlockall).</returns>
+    public bool TryClear()
     {
-        if (Libc.madvise(Address, Bytes, Libc.MADV_DONTNEED) != 0)
-            throw VfioException.FromLibc($"madvise of {Bytes} bytes");
+        var isCleared = Libc.madvise(Address, Bytes, Libc.MADV_DONTNEED) == 0;
         GC.KeepAlive(this);
+        return isCleared;
     }
 }

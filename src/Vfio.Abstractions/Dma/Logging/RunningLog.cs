@@ -19,6 +19,8 @@ namespace Vfio;
 /// </remarks>
 internal sealed unsafe class RunningLog
 {
+    // So that a mark takes less time than the shortest harvest: one is not begun again and again by a client that reports without a pause.
+    private const ulong PieceBits = LogLayout.ChunkWords * 64;
     private readonly LogMemory _memory;
     private readonly LogBuffer[] _buffers;
     private long _turn;
@@ -36,6 +38,9 @@ internal sealed unsafe class RunningLog
     /// <summary>How often the buffers have been turned.</summary>
     internal long Turn => Volatile.Read(ref _turn);
 
+    /// <summary>Where a test has a mark wait: it has seen the turn, and marked nothing.</summary>
+    internal Action? TurnSeen { get; init; }
+
     /// <summary>Notes a write that has been made.</summary>
     /// <param name="first">First address.</param>
     /// <param name="last">Last address.</param>
@@ -48,12 +53,23 @@ internal sealed unsafe class RunningLog
             var start = ((ulong)slot.Word << 6) - slot.BasePage;
             var from = start + (Math.Max(first, slot.First) >> Layout.PageShift);
             var to = start + (Math.Min(last, slot.Last) >> Layout.PageShift);
-            while (!TryMark(Turn, from, to))
-            {
-            }
+            for (; to - from >= PieceBits; from += PieceBits)
+                MarkPiece(from, from + (PieceBits - 1));
+            MarkPiece(from, to);
         }
 
         GC.KeepAlive(_memory);
+    }
+
+    private void MarkPiece(ulong from, ulong to)
+    {
+        long turn;
+        do
+        {
+            turn = Turn;
+            TurnSeen?.Invoke();
+        }
+        while (!TryMark(turn, from, to));
     }
 
     /// <summary>Sets bits of the buffer that is marked in one turn.</summary>

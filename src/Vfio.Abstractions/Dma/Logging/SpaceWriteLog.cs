@@ -43,7 +43,8 @@ internal sealed class SpaceWriteLog(DmaSpace space) : IDmaLogging
             space.Remove(_running);
             _running = null;
             // Whoever still marks may leave a bit in the next log, which then reports a page more.
-            _memory?.Clear();
+            if (_memory?.TryClear() == false)
+                _memory = null;
             return VfioResult.Success;
         }
     }

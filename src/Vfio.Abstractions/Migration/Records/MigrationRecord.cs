@@ -13,8 +13,8 @@ public readonly record struct MigrationRecord(uint Tag, bool IsOptional, bool Co
     public const uint FirstReservedTag = 0xFFFF_0000;
 
     /// <summary>
-    /// The most bytes of one record's payload unless its reader says otherwise; a writer splits what is longer. With its frame such a record
-    /// is 256 KiB.
+    /// The most bytes of one record's payload unless its reader says otherwise; a writer splits what is longer. With its frame such a
+    /// record is 256 KiB.
     /// </summary>
     public const int DefaultPayloadLimit = (256 << 10) - RecordFormat.FrameBytes;
 }

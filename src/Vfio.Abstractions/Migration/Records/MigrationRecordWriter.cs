@@ -18,6 +18,7 @@ public sealed class MigrationRecordWriter
     private uint _sum = StreamChecksum.Initial;
     private uint? _continued;
     private bool _hasEnded;
+    private bool _isAbandoned;
 
     /// <summary>Creates the writer of a session.</summary>
     /// <param name="output">Where to: <see cref="MigrationSession.Saving"/>.</param>
@@ -25,7 +26,8 @@ public sealed class MigrationRecordWriter
     /// <param name="payloadLimit">
     /// The most bytes of one record, 1 to 2^30: what readers take, see <see cref="MigrationRecord.DefaultPayloadLimit"/>.
     /// </param>
-    public MigrationRecordWriter(PipeWriter output, MigrationStreamIdentity identity, int payloadLimit = MigrationRecord.DefaultPayloadLimit)
+    public MigrationRecordWriter(
+        PipeWriter output, MigrationStreamIdentity identity, int payloadLimit = MigrationRecord.DefaultPayloadLimit)
     {
         MigrationRecordReader.CheckLimit(payloadLimit);
         _output = output;
@@ -39,7 +41,7 @@ public sealed class MigrationRecordWriter
     /// <param name="payload">The bytes; may be empty.</param>
     /// <param name="isOptional">Whether a reader that does not know the tag may skip it.</param>
     /// <param name="cancellationToken">
-    /// Gives up waiting for the reader, perhaps between two records that continue each other: the stream can then only be abandoned.
+    /// Gives up waiting for the reader. Between two records that continue each other the stream is then abandoned: every later call throws.
     /// </param>
     /// <returns>ENODEV: nobody reads any more.</returns>
     public ValueTask<VfioResult> WriteAsync(
@@ -60,8 +62,7 @@ public sealed class MigrationRecordWriter
     public Memory<byte> GetMemory(int length)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)length, (uint)_payloadLimit, nameof(length));
-        if (_hasEnded)
-            throw new InvalidOperationException("the stream has been ended");
+        ThrowIfOver();
         if (_count == 0)
             Start();
         return Reserve(length);
@@ -82,9 +83,9 @@ public sealed class MigrationRecordWriter
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(tag, MigrationRecord.FirstReservedTag);
         if (_continued is { } continued && continued != tag)
             throw new InvalidOperationException($"the record before, of tag {continued}, continues");
-        _continued = continues ? tag : null;
         var flags = (isOptional ? RecordFlags.Optional : RecordFlags.None) | (continues ? RecordFlags.Continues : RecordFlags.None);
         Put(tag, length, flags);
+        _continued = continues ? tag : null;
         return FlushAsync(cancellationToken);
     }
 
@@ -95,8 +96,7 @@ public sealed class MigrationRecordWriter
     {
         if (_continued is { } continued)
             throw new InvalidOperationException($"the record before, of tag {continued}, continues");
-        if (_hasEnded)
-            throw new InvalidOperationException("the stream has been ended");
+        ThrowIfOver();
         if (_count == 0)
             Start();
         _hasEnded = true;
@@ -113,10 +113,22 @@ public sealed class MigrationRecordWriter
             var part = payload[..Math.Min(payload.Length, _payloadLimit)];
             payload = payload[part.Length..];
             part.Span.CopyTo(GetMemory(part.Length).Span);
-            var written = await CommitAsync(tag, part.Length, isOptional, !payload.IsEmpty, cancellationToken).ConfigureAwait(false);
+            var flushing = CommitAsync(tag, part.Length, isOptional, !payload.IsEmpty, cancellationToken);
+            // What is written next would be taken for the rest of a payload that is given up half way.
+            _isAbandoned = !payload.IsEmpty;
+            var written = await flushing.ConfigureAwait(false);
             if (!written.IsSuccess || payload.IsEmpty)
                 return written;
+            _isAbandoned = false;
         }
+    }
+
+    private void ThrowIfOver()
+    {
+        if (_hasEnded)
+            throw new InvalidOperationException("the stream has been ended");
+        if (_isAbandoned)
+            throw new InvalidOperationException("a payload was given up half way: the stream is abandoned");
     }
 
     private void Start()

@@ -4,8 +4,8 @@ using System.Text;
 namespace Vfio;
 
 /// <summary>
-/// How a data stream is framed. All numbers are little-endian. A record is a header of 16 bytes as the kernel's virtio driver has it (u64
-/// size of what follows, u32 flags, u32 tag), a payload, and a trailer of 8 bytes: u32 number of the record in the stream from 0, u32
+/// How a data stream is framed. All numbers are little-endian. A record is a header of 16 bytes, as a variant driver of the kernel has it
+/// (u64 size of what follows, u32 flags, u32 tag), a payload, and a trailer of 8 bytes: u32 number of the record in the stream from 0, u32
 /// CRC-32C over headers, payloads and numbers of the stream up to here, the trailers' own sums left out. The first record says whose
 /// stream it is, the last how many records came before it.
 /// </summary>

@@ -56,7 +56,7 @@ internal static class DeviceTable
             var name = BinaryPrimitives.ReadUInt16LittleEndian(bytes[12..]);
             var identity = BinaryPrimitives.ReadUInt16LittleEndian(bytes[14..]);
             bytes = bytes[FixedSize..];
-            entries.Add(new(Text(ref bytes, name), Text(ref bytes, identity), capabilities, (flags & Precopied) != 0));
+            entries.Add(new(Refusal.Plain(Text(ref bytes, name)), Text(ref bytes, identity), capabilities, (flags & Precopied) != 0));
         }
 
         return bytes.IsEmpty ? entries : throw Malformed();

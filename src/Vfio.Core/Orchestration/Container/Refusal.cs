@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Text;
 
 namespace Vfio.Core.Orchestration.Container;
@@ -29,8 +30,14 @@ internal sealed record Refusal(Errno Error, bool HasRun, string Reason)
         var error = (Errno)BinaryPrimitives.ReadUInt32LittleEndian(bytes);
         var hasRun = (BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]) & DeviceHasRun) != 0;
 
-        // Shown on terminals: whatever is no plain text is replaced.
-        var text = string.Concat(Encoding.UTF8.GetString(bytes[FixedSize..]).Select(c => char.IsControl(c) ? '?' : c));
+        var text = Plain(Encoding.UTF8.GetString(bytes[FixedSize..]));
         return new(Enum.IsDefined(error) && error != Errno.None ? error : Errno.EIO, hasRun, text);
     }
+
+    /// <summary>What the other side's text is shown as, on terminals too: whatever is no plain text is replaced.</summary>
+    public static string Plain(string text) => string.Concat(text.Select(c => IsPlain(c) ? c : '?'));
+
+    // Format characters turn the direction of what follows them, or are not to be seen.
+    private static bool IsPlain(char c) => !char.IsControl(c)
+        && char.GetUnicodeCategory(c) is not (UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
 }

@@ -18,7 +18,7 @@ internal static class Compatibility
         foreach (var (from, to) in source.Zip(destination))
         {
             if (from.Identity.Length > 0 && to.Identity.Length > 0 && from.Identity != to.Identity)
-                throw new MigrationStepException(Errno.EINVAL, $"{from.Name} is {from.Identity}, and {to.Name} is {to.Identity}");
+                throw new MigrationStepException(Errno.EINVAL, $"{from.Name} is {Refusal.Plain(from.Identity)}, and {to.Name} is {to.Identity}");
             if ((from.Capabilities & MigrationCapabilities.StopCopy) == 0)
                 throw new MigrationStepException(Errno.EBADMSG, $"{from.Name} does not migrate");
             if (from.IsPrecopied && !to.Has(MigrationCapabilities.PreCopy))

@@ -17,6 +17,9 @@ internal sealed class DestinationRun(
     /// <summary>Whether the source has said that it has stopped.</summary>
     public bool IsHandedOver { get; private set; }
 
+    /// <summary>Whether the devices are being run: nobody can give up any more.</summary>
+    public bool IsRunning { get; private set; }
+
     /// <summary>Takes everything in, up to STOP.</summary>
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
@@ -55,6 +58,7 @@ internal sealed class DestinationRun(
     /// <returns>What it came to.</returns>
     public async Task<MigrationSummary> RunAsync()
     {
+        IsRunning = true;
         Enter(MigrationStage.HandingOver);
         foreach (var device in devices)
             await device.CheckLoadedAsync().ConfigureAwait(false);

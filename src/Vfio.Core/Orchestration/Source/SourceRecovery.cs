@@ -14,7 +14,8 @@ internal static class SourceRecovery
         MigrationStepException? failure = null;
         var touched = devices.Where(d => d.IsTouched).ToList();
 
-        // Those that stand still take part first: a peer that ran already would write to a device that is stopped.
+        // Those that stand still take part first: a peer that ran already would write to a device that is stopped. What fails here, fails
+        // again below, or does not matter any more.
         foreach (var device in touched.Where(d => devices.Count > 1 && d.Has(MigrationCapabilities.P2P)))
         {
             await TryAsync(async () =>
@@ -24,6 +25,7 @@ internal static class SourceRecovery
             }).ConfigureAwait(false);
         }
 
+        failure = null;
         foreach (var device in touched)
             await TryAsync(() => device.GoAsync(MigrationState.Running, end.Token)).ConfigureAwait(false);
         return failure;

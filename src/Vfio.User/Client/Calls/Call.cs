@@ -71,7 +71,14 @@ internal sealed unsafe class Call : IValueTaskSource<VfioResult<int>>, ICancelle
         set => _wasSent = value;
     }
 
-    bool ICancelled.IsCancelled => _wasCancelled || _isDone;
+    /// <summary>When a caller on a thread gives up, as <see cref="Environment.TickCount64"/> counts.</summary>
+    public long Deadline { get; set; }
+
+    bool ICancelled.IsCancelled => _wasCancelled || _isDone || MillisecondsLeft == 0;
+
+    /// <inheritdoc/>
+    public int MillisecondsLeft => Deadline == long.MaxValue
+        ? Poll.Infinite : (int)Math.Clamp(Deadline - Environment.TickCount64, 0, int.MaxValue);
 
     /// <summary>The message, header included.</summary>
     public byte* Message => _request.Address;
@@ -94,6 +101,7 @@ internal sealed unsafe class Call : IValueTaskSource<VfioResult<int>>, ICancelle
         DataCapacity = 0;
         MostDescriptors = 0;
         IsReceiving = false;
+        Deadline = long.MaxValue;
         _isAwaited = false;
         _isDone = false;
         _wasCancelled = false;
@@ -137,15 +145,15 @@ internal sealed unsafe class Call : IValueTaskSource<VfioResult<int>>, ICancelle
             _source.SetResult(result);
     }
 
-    /// <summary>Waits on this thread.</summary>
+    /// <summary>Waits on this thread until <see cref="Deadline"/>.</summary>
     /// <returns>False: the time is over.</returns>
-    public bool Wait(TimeSpan timeout)
+    public bool Wait()
     {
         lock (_waiter)
         {
             while (!_isDone)
             {
-                if (!Monitor.Wait(_waiter, timeout))
+                if (!Monitor.Wait(_waiter, MillisecondsLeft) && MillisecondsLeft == 0)
                     return _isDone;
             }
         }

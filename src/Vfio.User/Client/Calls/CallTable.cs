@@ -4,8 +4,8 @@ using Vfio.User.Wire;
 namespace Vfio.User.Client.Calls;
 
 /// <summary>
-/// The calls whose replies are to come, by the ids of their messages. An id is given out again only when its reply has come, whether anybody
-/// waits for that or not. Thread-safe.
+/// The calls whose replies are to come, by the ids of their messages. An id is given out again only when its reply has come, whether
+/// anybody waits for that or not. Thread-safe.
 /// </summary>
 internal sealed unsafe class CallTable : IDataPlacement
 {
@@ -187,7 +187,8 @@ internal sealed unsafe class CallTable : IDataPlacement
             return $"answers {call.Command} with flags {(uint)header.Flags:x}";
         if (receiver.Descriptors.Count > call.MostDescriptors)
             return $"sends {receiver.Descriptors.Count} descriptors with a reply to {call.Command}";
-        if ((header.Flags & MessageFlags.Error) == 0 && header.MessageSize - MessageHeader.Size > call.ReplyCapacity + (long)call.DataCapacity)
+        if ((header.Flags & MessageFlags.Error) == 0
+            && header.MessageSize - MessageHeader.Size > call.ReplyCapacity + (long)call.DataCapacity)
             return $"answers {call.Command} with {header.MessageSize} bytes";
         return null;
     }

@@ -39,18 +39,25 @@ internal sealed class Caller(Connection connection, TimeSpan timeout)
     /// <returns>Bytes of the reply's payload, the placed data included; or the server's errno, or that there is no reply.</returns>
     public unsafe VfioResult<int> Call(Call call, ReadOnlySpan<byte> data = default, ReadOnlySpan<SafeFileHandle> descriptors = default)
     {
+        call.Deadline = Deadline();
         fixed (byte* bytes = data)
         {
             var sent = Send(call, bytes, data.Length, descriptors);
             if (sent != Errno.None)
-                return sent;
+                return sent == Errno.ECANCELED ? Errno.ETIMEDOUT : sent;
         }
 
-        if (!call.Wait(timeout))
+        if (call.Wait())
+            return call.Result;
+        if (_calls.TryAbandon(call))
+            return Errno.ETIMEDOUT;
+
+        // Its data is coming, and the place for it is not to be taken away. Once more the time, and the connection is.
+        call.Deadline = Deadline();
+        if (!call.Wait())
         {
-            if (_calls.TryAbandon(call))
-                return Errno.ETIMEDOUT;
-            call.Wait(Timeout.InfiniteTimeSpan);
+            EndStalled();
+            WaitDone(call);
         }
 
         return call.Result;
@@ -106,6 +113,18 @@ internal sealed class Caller(Connection connection, TimeSpan timeout)
         return Errno.ETIMEDOUT;
     }
 
+    private static void WaitDone(Call call)
+    {
+        call.Deadline = long.MaxValue;
+        call.Wait();
+    }
+
+    private long Deadline()
+        => timeout == Timeout.InfiniteTimeSpan ? long.MaxValue : Environment.TickCount64 + (long)timeout.TotalMilliseconds;
+
+    private void EndStalled() => connection.End(
+        new VfioException(Errno.ETIMEDOUT, $"{connection.Name}: the server has stopped within a reply for {timeout}; the connection is given up"));
+
     private void Cancel(Call call)
     {
         call.WasCancelled = true;
@@ -146,7 +165,17 @@ internal sealed class Caller(Connection connection, TimeSpan timeout)
         if (error != Errno.ECANCELED)
             connection.End(new VfioException(Errno.ECONNRESET, $"{connection.Name}: the server does not take a command: {error}"));
 
+        var isForgotten = _calls.Forget(call);
+        var isOver = error == Errno.ECANCELED && call.MillisecondsLeft == 0;
+        if (error == Errno.EPIPE || isOver)
+        {
+            // It has come when the server was gone already, or was not taken in time, whoever noticed first that the connection has ended.
+            if (!isForgotten)
+                WaitDone(call);
+            return isOver ? error : Errno.ENOTCONN;
+        }
+
         // Done already where the connection has ended meanwhile, or the call was given up.
-        return _calls.Forget(call) ? error == Errno.ECANCELED ? error : Errno.ECONNRESET : Errno.None;
+        return !isForgotten ? Errno.None : error == Errno.ECANCELED ? error : Errno.ECONNRESET;
     }
 }

@@ -21,6 +21,7 @@ internal sealed class Connection : IAsyncDisposable
     private MessageChannel? _twin;
     private VfioException? _failure;
     private bool _isEnding;
+    private Task? _disposing;
 
     public Connection(SafeFileHandle socket, IDmaSpace? dma, string name, ILogger logger)
     {
@@ -44,6 +45,16 @@ internal sealed class Connection : IAsyncDisposable
 
     /// <summary>Completes when the connection has ended, and fails with the reason if it was not this side's wish.</summary>
     public Task Completion => _ended.Task;
+
+    /// <summary>Why it has ended, or is ending; null while it has not, or because this side wanted to.</summary>
+    public VfioException? Failure
+    {
+        get
+        {
+            lock (_lock)
+                return _failure;
+        }
+    }
 
     /// <summary>Serves the server's commands on a socket of their own as well.</summary>
     public void AddTwin(SafeFileHandle socket)
@@ -80,9 +91,15 @@ internal sealed class Connection : IAsyncDisposable
         _dma?.CancelTransfers();
     }
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
         End(null);
+        lock (_lock)
+            return new(_disposing ??= DisposeOnceAsync());
+    }
+
+    private async Task DisposeOnceAsync()
+    {
         await Task.WhenAll(_threads).ConfigureAwait(false);
         await _commands.Ended.ConfigureAwait(false);
         await Calls.Idle.ConfigureAwait(false);
@@ -146,7 +163,7 @@ internal sealed class Connection : IAsyncDisposable
             var status = receiver.Receive(null);
             if (status != ReceiveStatus.Message)
             {
-                End(Failure(status, receiver.Header.MessageSize));
+                End(FailureOf(status, receiver.Header.MessageSize));
                 return;
             }
 
@@ -165,7 +182,7 @@ internal sealed class Connection : IAsyncDisposable
         }
     }
 
-    private VfioException Failure(ReceiveStatus status, uint size) => status switch
+    private VfioException FailureOf(ReceiveStatus status, uint size) => status switch
     {
         ReceiveStatus.EndOfStream => new(Errno.ECONNRESET, $"{Name}: the server has closed the connection"),
         ReceiveStatus.Malformed => new(Errno.EPROTO, $"{Name}: the server sends a message of {size} bytes; the connection is given up"),

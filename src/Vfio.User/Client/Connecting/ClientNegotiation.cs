@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 using Vfio.Native;
 using Vfio.User.Client.Calls;
 using Vfio.User.Negotiation;
@@ -29,7 +30,7 @@ internal static class ClientNegotiation
             var server = Read(connection.Name, call, twinSocket);
             if (server.Info.TwinSocket)
             {
-                connection.AddTwin(call.Descriptors[server.TwinIndex]);
+                connection.AddTwin(CheckTwin(connection.Name, call.Descriptors[server.TwinIndex]));
                 call.Descriptors.RemoveAt(server.TwinIndex);
             }
 
@@ -88,11 +89,23 @@ internal static class ClientNegotiation
         }, index);
     }
 
+    // Only a socket of this kind is sure to let go of the thread that receives on it when it is shut down.
+    private static SafeFileHandle CheckTwin(string name, SafeFileHandle granted)
+    {
+        try
+        {
+            return ServerSocket.Check(granted, $"{name}: the server's twin socket");
+        }
+        catch (VfioException fault)
+        {
+            throw new VfioException(Errno.EPROTO, $"{name}: the server grants a twin socket that is none ({fault.Message})", fault);
+        }
+    }
+
     private static VfioException Refused(Connection connection, Errno error)
     {
-        var reason = connection.Completion.Exception?.InnerException as VfioException;
-        return reason is not null && error is Errno.ECONNRESET or Errno.ENOTCONN
-            ? new VfioException(reason!.Error, $"{reason.Message} (before a version was negotiated)", reason)
+        return error is Errno.ECONNRESET or Errno.ENOTCONN && connection.Failure is { } reason
+            ? new VfioException(reason.Error, $"{reason.Message} (before a version was negotiated)", reason)
             : new VfioException(error, $"{connection.Name}: the server refuses the version or the capabilities: {error}");
     }
 }

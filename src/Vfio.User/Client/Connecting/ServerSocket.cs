@@ -44,7 +44,9 @@ internal static unsafe class ServerSocket
         }
     }
 
-    private static SafeFileHandle Check(SafeFileHandle socket, string name)
+    /// <summary>Checks that a descriptor is a connected socket of the protocol's kind.</summary>
+    /// <exception cref="VfioException">It is not.</exception>
+    public static SafeFileHandle Check(SafeFileHandle socket, string name)
     {
         if (SocketOption.Get(socket, Libc.SO_DOMAIN, name) != Libc.AF_UNIX
             || SocketOption.Get(socket, Libc.SO_TYPE, name) != Libc.SOCK_STREAM || SocketOption.Get(socket, Libc.SO_ACCEPTCONN, name) != 0)

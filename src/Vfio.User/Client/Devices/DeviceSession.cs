@@ -134,10 +134,25 @@ internal sealed class DeviceSession : IAsyncDisposable
 
         HasDmaLogging = await WireDmaLogging.ProbeAsync(Client, cancellationToken).ConfigureAwait(false);
 
-        // What is mapped already is told on the way, by calls that block.
-        if (await Task.Run(() => dma.Observe(new DmaMapper(Client)), cancellationToken).ConfigureAwait(false) is { } following)
-            _owned.Add(following);
+        await FollowAsync(dma, cancellationToken).ConfigureAwait(false);
         return VfioResult.Success;
+    }
+
+    // What is mapped already is told on the way, by calls that block: only the end of the connection ends them.
+    private async ValueTask FollowAsync(IDmaSpace dma, CancellationToken cancellationToken)
+    {
+        using var givenUp = cancellationToken.UnsafeRegister(static client => ((VfioUserClient)client!).End(), Client);
+        try
+        {
+            if (await Task.Run(() => dma.Observe(new DmaMapper(Client)), cancellationToken).ConfigureAwait(false) is { } following)
+                _owned.Add(following);
+        }
+        catch (VfioException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Because the connection was ended.
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
     }
 
     private async ValueTask<VfioResult<DeviceInfo>> GetInfoAsync(CancellationToken cancellationToken)

@@ -22,7 +22,12 @@ internal sealed class DmaMapper(VfioUserClient client) : IDmaObserver
         try
         {
             var file = backing?.File;
-            return client.Caller.Call(call, default, file is null ? default : new ReadOnlySpan<SafeFileHandle>(ref file));
+            VfioResult result = client.Caller.Call(call, default, file is null ? default : new ReadOnlySpan<SafeFileHandle>(ref file));
+
+            // The range is not mapped then, and the server may have it all the same.
+            if (result.Error == Errno.ETIMEDOUT)
+                client.Refuse("does not say whether it has taken a range of memory");
+            return result;
         }
         finally
         {
@@ -33,20 +38,28 @@ internal sealed class DmaMapper(VfioUserClient client) : IDmaObserver
     public void OnUnmapping(DmaMap map)
     {
         var request = new DmaUnmapStructure { ArgSize = DmaUnmapStructure.Size, Address = map.Iova, Length = map.Size };
+        var result = Unmap(request);
+
+        // A server whose time for an answer was over has waited for its device, and unmapped the range: it finds nothing there now.
+        if (result.Error == Errno.ETIMEDOUT)
+            result = Unmap(request);
+
+        // The range is going away whatever the server says: one that keeps it must not be spoken to any more.
+        if (!result.IsSuccess && result.Error is not (Errno.ENOENT or Errno.ENOTCONN or Errno.ECONNRESET))
+            client.Refuse($"does not give a range of memory back ({result.Error})");
+    }
+
+    private VfioResult Unmap(in DmaUnmapStructure request)
+    {
         if (client.Caller.Begin(Command.DmaUnmap, request, DmaUnmapStructure.Size) is not { } call)
-            return;
-        VfioResult result;
+            return Errno.ENOTCONN;
         try
         {
-            result = client.Caller.Call(call);
+            return client.Caller.Call(call);
         }
         finally
         {
             client.Caller.End(call);
         }
-
-        // The range is going away whatever the server says: one that keeps it must not be spoken to any more.
-        if (!result.IsSuccess && result.Error is not (Errno.ENOENT or Errno.ENOTCONN or Errno.ECONNRESET))
-            client.Refuse($"does not give a range of memory back ({result.Error})");
     }
 }

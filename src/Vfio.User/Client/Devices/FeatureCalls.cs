@@ -22,7 +22,8 @@ internal static class FeatureCalls
             return Errno.ENOTCONN;
         try
         {
-            var result = client.Caller.Call(call, input, request.EventFd is { } eventFd ? new ReadOnlySpan<SafeFileHandle>(ref eventFd) : default);
+            var result = client.Caller.Call(
+                call, input, request.EventFd is { } eventFd ? new ReadOnlySpan<SafeFileHandle>(ref eventFd) : default);
             var length = Length(client, result);
             if (!length.IsSuccess || request.Operation.HasFlag(FeatureOperation.Probe))
                 return length.IsSuccess ? 0 : length;

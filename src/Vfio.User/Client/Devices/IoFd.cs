@@ -60,7 +60,8 @@ internal sealed record IoFd(ulong Offset, ulong Size, uint Type, uint Flags, ulo
             }
 
             return Parse(call.Reply[RegionIoFdsStructure.Size..], head.Count, call.Descriptors) is { } entries
-                ? new VfioResult<IReadOnlyList<IoFd>?>(entries) : client.Refuse($"says of the descriptors of region {region} what cannot be");
+                ? new VfioResult<IReadOnlyList<IoFd>?>(entries)
+                : client.Refuse($"says of the descriptors of region {region} what cannot be");
         }
         finally
         {

@@ -24,6 +24,9 @@ internal sealed class Piece
     /// <summary>How many of the bytes in <see cref="Buffer"/> have been read.</summary>
     public int Taken { get; set; }
 
+    /// <summary>Whether the server's time was over before anything came: it is to be asked again, and nothing is lost.</summary>
+    public bool IsLate { get; set; }
+
     /// <summary>How many bytes there are, or what came in their place; null while that is not known.</summary>
     public VfioResult<int>? Outcome { get; set; }
 }

@@ -24,10 +24,20 @@ internal sealed class PieceReader(VfioUserClient client, List<Piece> pieces, Sta
     private int _filled;
     private int _asked;
     private bool _atEnd;
+    private bool _wasLate;
     private VfioResult<int> _end = Errno.None;
 
     /// <summary>Whether to ask for more than there is room for now.</summary>
     public bool AsksAhead { get; set; }
+
+    /// <summary>
+    /// Whether bytes come at all: a server answers in order, and a change of state would have to wait for each read that is on the way to a
+    /// device that saves nothing.
+    /// </summary>
+    public bool IsFlowing { get; set; }
+
+    /// <summary>Whether an answer was given up, and what it brought is lost: nothing behind it may be read.</summary>
+    public bool HasHole { get; private set; }
 
     /// <summary>What came in place of bytes behind those that were read.</summary>
     public Errno Failure => _end.Error;
@@ -45,10 +55,10 @@ internal sealed class PieceReader(VfioUserClient client, List<Piece> pieces, Sta
                     return _filled != 0 ? _filled : more;
                 if (pieces.Count == 0 || (pieces[0].Buffer is not null && (_filled == length || (_atEnd && _filled != 0))))
                 {
-                    if (_filled == length || _atEnd)
+                    if (_filled == length || _atEnd || (_wasLate && _filled != 0))
                         break;
 
-                    // What was asked ahead has brought less than it was asked for.
+                    // What was asked ahead has brought less than it was asked for, or the server's time was over.
                     _asked = _filled;
                     continue;
                 }
@@ -83,7 +93,7 @@ internal sealed class PieceReader(VfioUserClient client, List<Piece> pieces, Sta
 
     private Errno Ask()
     {
-        while (!_atEnd && pieces.Count < Depth)
+        while (!_atEnd && pieces.Count < (IsFlowing ? Depth : 1))
         {
             var isAhead = _asked >= length;
             if (isAhead && (!AsksAhead || pieces.Count(static piece => piece.Buffer is not null) >= DepthAhead))
@@ -135,6 +145,11 @@ internal sealed class PieceReader(VfioUserClient client, List<Piece> pieces, Sta
             result = isSound ? (int)head.Length
                 : client.Refuse($"answers MIG_DATA_READ of {piece.Asked} bytes with {result.Value}, of which {head.Length} count");
         }
+        else if (result.Error == Errno.ETIMEDOUT)
+        {
+            piece.IsLate = !call.WasCancelled;
+            HasHole |= call.WasCancelled;
+        }
 
         piece.Outcome = result;
         piece.Call = null;
@@ -144,7 +159,15 @@ internal sealed class PieceReader(VfioUserClient client, List<Piece> pieces, Sta
 
     private unsafe void Take(Piece piece)
     {
+        if (piece.IsLate)
+        {
+            (_wasLate, IsFlowing) = (true, false);
+            Remove(piece);
+            return;
+        }
+
         var outcome = piece.Outcome!.Value;
+        IsFlowing |= outcome is { IsSuccess: true, Value: > 0 };
         var there = outcome.IsSuccess ? outcome.Value - piece.Taken : 0;
         var count = Math.Min(there, length - _filled);
         var from = piece.Address + piece.Taken;
@@ -177,7 +200,7 @@ internal sealed class PieceReader(VfioUserClient client, List<Piece> pieces, Sta
         // A failure stands, whatever is said behind it.
         if (_end.IsSuccess)
             _end = end;
-        _atEnd = true;
+        (_atEnd, IsFlowing) = (true, false);
     }
 
     private void Remove(Piece piece)

@@ -9,7 +9,9 @@ namespace Vfio.User.Client.Migration;
 /// <remarks>
 /// A read is cut into pieces that are received into the reader's memory itself. In STOP_COPY, where what is written does not change any
 /// more, the stream asks ahead as well, into buffers of its own. A read that is given up takes over the pieces that are on the way: bytes
-/// are never lost. What an answer asked for ahead says of the end is not believed: it is asked again.
+/// are never lost. What an answer asked for ahead says of the end is not believed: it is asked again. So is a server that says ETIMEDOUT:
+/// its time for an answer was over, and the device has given nothing yet. Before the first byte, and behind such an answer, one read alone
+/// is on the way. ETIMEDOUT of our own, after CallTimeout, loses what the answer would have brought, and ends the stream.
 /// </remarks>
 #pragma warning disable CA1001 // Of a semaphore only its wait handle is to be disposed of, and nobody asks for that.
 internal sealed class WireDataStream(VfioUserClient client, MigrationState state) : MigrationDataStream
@@ -20,6 +22,7 @@ internal sealed class WireDataStream(VfioUserClient client, MigrationState state
     private readonly Stack<NativeBuffer> _spare = new();
     private readonly bool _isSaving = state != MigrationState.Resuming;
     private volatile bool _hasEnded;
+    private bool _isFlowing;
     private volatile MigrationState _state = state;
     private Errno _failure;
 
@@ -63,13 +66,26 @@ internal sealed class WireDataStream(VfioUserClient client, MigrationState state
         var reader = new PieceReader(client, _pieces, _spare, Address(pin), destination.Length)
         {
             AsksAhead = _state == MigrationState.StopCopy && destination.Length >= PieceReader.LeastAhead,
+            IsFlowing = _isFlowing,
         };
-        var read = await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+        VfioResult<int> read;
+        try
+        {
+            read = await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _isFlowing = reader.IsFlowing;
+            if (reader.HasHole)
+                _failure = Errno.ETIMEDOUT;
+        }
+
         if (_hasEnded)
             return Errno.ENODEV;
         if (read.IsSuccess)
         {
-            _failure = reader.Failure is Errno.None or Errno.ENOMSG ? Errno.None : reader.Failure;
+            if (reader.Failure is not (Errno.None or Errno.ENOMSG))
+                _failure = reader.Failure;
             return read.Value == 0 && _state != MigrationState.StopCopy ? Errno.ENOMSG : read;
         }
 
