@@ -89,9 +89,7 @@ public class MutationTests
         await server.StopAsync();
         Assert.True(TestFiles.OpenDescriptors() <= before, $"{TestFiles.OpenDescriptors()} descriptors are open, {before} were");
         Assert.Equal(0, migration.Streams.Alive);
-
-        // How many there are, the machine decides: what a client that is gone had sent is not all carried out.
-        Assert.True(migration.Streams.Begun > Sessions / 100, $"{migration.Streams.Begun} data streams were begun");
+        Assert.True(migration.Streams.Begun > Sessions / 10, $"{migration.Streams.Begun} data streams were begun");
         Assert.DoesNotContain(server.Log.Entries, entry => entry.Level >= LogLevel.Error);
         Assert.True(server.Device.Events.Count(one => one == "open") > Sessions / 2, "most sessions got as far as the device");
     }
@@ -121,13 +119,14 @@ public class MutationTests
             }
         }
 
-        // Some wait for an answer before they go, some for all of them, most do not.
+        // Some wait for an answer before they go, half for all of them: what a client that is gone had sent is not all carried out, and how
+        // much of it is, the machine decides.
         switch (random.Next(8))
         {
             case 0:
                 socket.WaitReadable(100);
                 break;
-            case 1:
+            case < 5:
                 socket.Finish();
                 break;
         }
